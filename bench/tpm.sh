@@ -20,8 +20,8 @@ while True:
 print(port)'
 }
 
-# No resource manager stands before it, and none is needed by one program: as on a gateway, where the kernel is the resource
-# manager, nothing of D-Bus and GLib comes into the process.
+# No resource manager runs in front of it, because a single program needs none. On a gateway the kernel is the resource manager, so nothing
+# of D-Bus and GLib is loaded into the process there either.
 start_tpm() {
     local port
     port=$(two_free_ports)
@@ -33,7 +33,7 @@ start_tpm() {
         TPM2_PKCS11_LOG_LEVEL=0 "${gatepostd[@]}")
 }
 
-# As gatepost-tpm-setup makes it.
+# Created as by gatepost-tpm-setup.
 make_tpm_token() {
     within 20 test -s "$work/tpm/pid"
     # Without its last word, which is --config.
@@ -41,7 +41,7 @@ make_tpm_token() {
     swtpm --version | grep -o '[0-9.]*' | head -n 1
 }
 
-# The gateway of before with another token, and so under another name.
+# The same gateway with another token, and therefore under another name.
 write_tpm_config() {
     sed "s|^module .*|module = \"$(tpm2_module)\"|; s|\"$thing\"|\"$thing-tpm\"|" "$work/gatepost.toml" >"$work/tpm.toml"
 }

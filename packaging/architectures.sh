@@ -1,8 +1,8 @@
-# What each of Debian's architectures is called elsewhere.
+# The names of Debian's architectures elsewhere.
 # shellcheck shell=bash
 # Sourced by packaging/build.
 
-# What bookworm has, the oldest release that the package is for. A program that was linked on a newer one would not start.
+# Versions in bookworm, the oldest release that the package supports. A program that was linked on a newer one would not start.
 readonly glibc=2.36
 
 daemon_target() {
@@ -14,8 +14,8 @@ daemon_target() {
     esac
 }
 
-# The command is started for every session of an SDK, and a static musl program starts three times as fast (decision 2 of
-# docs/decisions). For armhf it is linked with glibc: rustup's musl target for it is not to be had everywhere.
+# SDKs start the command for every session, and a static musl program starts three times as fast (decision 2 of docs/decisions). For armhf
+# it is linked with glibc, because rustup's musl target for armhf is not available everywhere.
 client_target() {
     case $1 in
     amd64) echo x86_64-unknown-linux-musl ;;
@@ -32,8 +32,8 @@ multiarch() {
     esac
 }
 
-# linker_of TARGET: Debian's gcc for it, which also compiles the C in it. For musl it only links: rustc brings the C
-# library, and the command has no C. (musl-gcc would make a program that needs musl's loader.)
+# linker_of TARGET: Debian's gcc for the target, which also compiles its C code. For musl it only links: rustc contains the C library, and
+# the command has no C code. (musl-gcc would create a program that needs musl's loader.)
 linker_of() {
     case $1 in
     x86_64-*) echo x86_64-linux-gnu-gcc ;;
@@ -44,7 +44,7 @@ linker_of() {
 
 needs_no_newer_glibc() {
     local newest
-    # A static program needs none.
+    # A static program needs no library.
     newest=$(readelf --version-info --wide "$1" | sed -n 's/.*GLIBC_\([0-9.]*\).*/\1/p' | sort -uV | tail -n 1)
     [[ $(printf '%s\n' "$newest" "$glibc" | sort -V | tail -n 1) == "$glibc" ]] || {
         echo "$1 needs glibc $newest; bookworm has $glibc. Build on bookworm." >&2

@@ -1,4 +1,4 @@
-//! One program that asks the socket again and again.
+//! A program that sends requests to the socket repeatedly.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use rig::unix_http;
 
-/// Larger than any answer that is measured here.
+/// Larger than any response that is measured here.
 const BUFFER: usize = 16 * 1024;
 
-/// More header lines than any answer of gatepost has.
+/// More header lines than any response of gatepost has.
 const MAX_HEADERS: usize = 32;
 
-/// A caller: its request, and its connection as long as it has one. It allocates nothing per request, so that the
-/// server is what is measured.
+/// A caller: its request, and its connection if it has one. It allocates nothing per request, so that only the server is measured.
 #[derive(Debug)]
 pub struct Caller {
     socket: PathBuf,
@@ -24,7 +23,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller that will ask `socket` for `path`.
+    /// Creates a caller that will ask `socket` for `path`.
     #[must_use]
     pub fn new(socket: &Path, path: &str) -> Self {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n").into_bytes();
@@ -36,16 +35,16 @@ impl Caller {
         }
     }
 
-    /// Asks once, over the connection of the time before if there is one, and returns the whole answer.
+    /// Sends the request, over the existing connection if there is one, and returns the whole response.
     ///
     /// # Errors
-    /// If nobody listens, or the answer is anything but 200.
+    /// If nobody listens, or the response is anything but 200.
     pub fn ask(&mut self) -> Result<&[u8]> {
         let length = self.exchange().inspect_err(|_| self.connection = None)?;
         Ok(self.buffer.get(..length).unwrap_or_default())
     }
 
-    /// Ends the connection, so that the next request needs a new one.
+    /// Closes the connection, so that the next request needs a new one.
     pub fn hang_up(&mut self) {
         self.connection = None;
     }
@@ -60,7 +59,7 @@ impl Caller {
         loop {
             let free = self.buffer.get_mut(filled..).unwrap_or_default();
             let read = match connection.read(free) {
-                // A read with a time limit is not resumed by itself after a signal (signal(7)).
+                // A read with a time limit is not restarted automatically after a signal (signal(7)).
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 read => read?,
             };
@@ -77,7 +76,7 @@ impl Caller {
     }
 }
 
-/// The length of header and body, once the header is complete.
+/// Returns the length of header and body, once the header is complete.
 fn answer_length(bytes: &[u8]) -> Result<Option<usize>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Response::new(&mut headers);

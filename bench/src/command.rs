@@ -1,4 +1,4 @@
-//! Programs that are run to their end.
+//! Runs programs to their end.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::sample::Sample;
 
-/// Runs two programs in turns, so that both meet the same machine, and returns how long each of their runs took,
-/// from before the fork until the exit code was there.
+/// Runs two programs alternately, so that both meet the same conditions. Returns the duration of each run, from before the fork until the
+/// exit code was there.
 ///
 /// # Errors
 /// If one of them fails once.
@@ -25,7 +25,7 @@ pub fn compare(runs: usize, one: &mut Command, other: &mut Command) -> Result<(S
         .context("a comparison of no runs")
 }
 
-/// `gatepost --socket SOCKET credentials`, its answer thrown away.
+/// Returns `gatepost --socket SOCKET credentials`, whose output is discarded.
 #[must_use]
 pub fn credentials(gatepost: &Path, socket: &Path) -> Command {
     let mut command = quiet(gatepost);
@@ -33,7 +33,7 @@ pub fn credentials(gatepost: &Path, socket: &Path) -> Command {
     command
 }
 
-/// A program whose output is thrown away.
+/// Returns a program whose output is discarded.
 #[must_use]
 pub fn quiet(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);

@@ -1,7 +1,7 @@
-//! One program's answers beside another's loop.
+//! One program's response times beside another program in a loop.
 //!
-//! The loop takes its part of the processors, whoever serves it. The floor therefore is what a server that only sends bytes, which the
-//! loop does not ask, needs for an answer at the same time.
+//! The loop takes its part of the processors, whoever serves it. The floor is therefore the response time, under the same load, of a server
+//! that only sends bytes and that the loop does not use.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use rig::user;
 
 use crate::report::{CREDENTIALS, Floor};
 
-/// Answers of the floor and of gatepost in turns; the middle of the rounds counts.
+/// Number of rounds, in which floor and gatepost alternate. The median counts.
 const ROUNDS: usize = 7;
 
 const PACE: Pace = Pace {
@@ -25,17 +25,17 @@ const PACE: Pace = Pace {
     interval: Duration::from_millis(1),
 };
 
-/// The looping program's user: nobody has this number.
+/// The user of the looping program: an ID that no account has.
 const OTHER: u32 = 61009;
 
-/// The loops: as words of this program's command line, and as a person says it.
+/// The loops: the words on this program's command line, and their descriptions.
 const LOOPS: [(&str, &str, &str); 3] = [
     ("1", "keep", "a loop"),
     ("64", "keep", "64 loops"),
     ("8", "anew", "8 loops of new connections"),
 ];
 
-/// The answers of `socket`.
+/// Measures the responses of `socket`.
 pub(crate) fn rows(socket: &Path) -> Result<Vec<Row>> {
     ensure!(
         user::is_root(),

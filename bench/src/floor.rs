@@ -1,5 +1,5 @@
-//! The floor: a server that does the least for the same answer. tokio and httparse, one thread, no routing, no
-//! access check; it parses where a request ends and sends the bytes that it was given.
+//! The floor: the simplest server that sends the same response. It uses tokio and httparse and one thread, without routing and access
+//! checks; it finds the end of a request and sends the given bytes.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub fn serve(socket: &Path, answer: &Path) -> Result<()> {
         let listener = UnixListener::bind(socket).with_context(|| format!("no socket at {}", socket.display()))?;
         loop {
             let (stream, _) = listener.accept().await?;
-            // A caller that goes away is no concern of the others.
+            // A caller that goes away must not affect the others.
             tokio::task::spawn_local(echo(stream, answer.clone()));
         }
     })

@@ -1,4 +1,4 @@
-//! The floor of a durable publish: the same row into the same database with the same group commit, and nothing around it.
+//! The floor of a durable publish: the same row in the same database with the same group commit, and nothing else.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -9,16 +9,16 @@ use rusqlite::Connection;
 
 use crate::publishers::{PAYLOAD, Publish};
 
-/// The number of messages that gatepost puts into one commit.
+/// Number of messages that gatepost puts into one commit.
 const GROUP: usize = 256;
 
-/// A database and the thread that writes it.
+/// A database and its writing thread.
 #[derive(Debug)]
 pub struct GroupCommit {
     rows: mpsc::Sender<Row>,
 }
 
-/// A row, and who waits for it to be on the disk.
+/// A row, and the caller that waits for it to be on the disk.
 struct Row {
     topic: String,
     payload: Vec<u8>,
@@ -26,13 +26,13 @@ struct Row {
 }
 
 impl GroupCommit {
-    /// A new database in `folder`.
+    /// Creates a new database in `folder`.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be made.   <new -> Result<Self>>
     pub fn new(folder: &Path) -> Result<Self> {
         let database = Connection::open(folder.join("floor.db"))?;
-        // What src/messages/database.rs says.
+        // The same pragmas as in src/messages/database.rs.
         database.execute_batch(
             "PRAGMA page_size = 1024;
              PRAGMA locking_mode = EXCLUSIVE;
@@ -57,7 +57,7 @@ impl GroupCommit {
         Ok(Self { rows })
     }
 
-    /// A caller that publishes on `topic`.
+    /// Returns a caller that publishes on `topic`.
     #[must_use]
     pub fn caller(&self, topic: String) -> Publish<'static> {
         let rows = self.rows.clone();
@@ -75,14 +75,14 @@ impl GroupCommit {
     }
 }
 
-/// While one group is synced, the next one gathers.
+/// Writes groups of rows. While one group is synced, the next one accumulates.
 fn write(database: &Connection, queue: &mpsc::Receiver<Row>) {
     let mut id = 0;
     while let Ok(first) = queue.recv() {
         let group: Vec<Row> = std::iter::once(first).chain(queue.try_iter()).take(GROUP).collect();
         let written = insert(database, &group, &mut id).is_ok();
         for row in group {
-            // Whoever does not wait any more has given up.
+            // A caller that no longer waits has given up.
             let _ = row.done.send(written);
         }
     }

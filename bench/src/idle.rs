@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-/// tokio's helper threads, such as the one that looked a name up, end after ten idle seconds (`thread_keep_alive`).
+/// Time after which tokio's helper threads, such as the one for name lookups, have ended (`thread_keep_alive` is ten seconds).
 const HELPERS_GONE: Duration = Duration::from_secs(11);
 
 /// Memory in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Its share of what it maps: shared pages are divided among those who map them.
+    /// Proportional set size: shared pages are divided among the processes that map them.
     pub pss: u64,
-    /// The same without shared libraries, whose share depends on what else the machine runs.
+    /// The same without shared libraries, whose share depends on the other programs on the machine.
     pub own: u64,
     /// Private memory that was written to, which the kernel cannot reclaim without swap.
     pub dirty: u64,
-    /// All of what it maps.
+    /// Resident set size.
     pub rss: u64,
 }
 
-/// The memory of a process, from `/proc/PID/smaps`.
+/// Returns the memory of a process, from `/proc/PID/smaps`.
 ///
 /// # Errors
 /// If there is no such process, or it belongs to somebody else.
@@ -32,7 +32,7 @@ pub fn memory(pid: u32) -> Result<Memory> {
     weigh(&fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?)
 }
 
-/// Sums mappings up (proc(5)): each is a line that ends with its file, if it has one, and then lines of `Name: N kB`.
+/// Sums up mappings (proc(5)): each is a line that ends with its file, if it has one, followed by lines of `Name: N kB`.
 fn weigh(smaps: &str) -> Result<Memory> {
     let (mut memory, mut shared_library) = (Memory::default(), false);
     for line in smaps.lines() {
@@ -52,7 +52,7 @@ fn weigh(smaps: &str) -> Result<Memory> {
     Ok(memory)
 }
 
-/// Waits until the process has no thread left over from what it did before.
+/// Waits until the process has no helper threads left.
 ///
 /// # Errors
 /// If there is no such process.
@@ -69,11 +69,11 @@ pub fn settle(pid: u32) -> Result<()> {
     }
 }
 
-/// How often per minute a thread of the process woke up, over `time`: each wake-up is the end of a sleep, and a
-/// sleep begins with a voluntary context switch.
+/// Returns how often per minute a thread of the process woke up, over `time`. Each wake-up ends a sleep, and a sleep begins with a
+/// voluntary context switch.
 ///
 /// # Errors
-/// If there is no such process, or it began or ended threads in that time (then it was not idle).
+/// If there is no such process, or it started or ended threads in that time (then it was not idle).
 pub fn wakeups_per_minute(pid: u32, time: Duration) -> Result<f64> {
     let before = switches(pid)?;
     thread::sleep(time);
@@ -92,7 +92,7 @@ pub fn wakeups_per_minute(pid: u32, time: Duration) -> Result<f64> {
     Ok(f64::from(count) * 60.0 / time.as_secs_f64())
 }
 
-/// The voluntary context switches of each thread so far.
+/// Returns the number of voluntary context switches of each thread so far.
 fn switches(pid: u32) -> Result<Vec<(PathBuf, u64)>> {
     let path = format!("/proc/{pid}/task");
     let mut counts = Vec::new();
@@ -109,7 +109,7 @@ fn kilobytes(text: &str, name: &str) -> Result<u64> {
     Ok(number(text, name)? * 1024)
 }
 
-/// The number after `name` at the beginning of a line.
+/// Returns the number after `name` at the beginning of a line.
 fn number(text: &str, name: &str) -> Result<u64> {
     let line = text
         .lines()

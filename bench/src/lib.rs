@@ -1,15 +1,15 @@
 //! The costs of gatepost, each figure next to its lower bound from the same run on the same machine.
 //!
-//! - [`caller`], [`load`]: programs that ask the socket, one or several at a time
-//! - [`pace`]: one that asks at fixed times, so that no stall goes unseen
-//! - [`storm`]: one that asks as fast as it can
-//! - [`publishers`], [`mqtt_client`]: programs that publish; [`group_commit`] and [`mosquitto`] are what they have it beside
-//! - [`floor`]: the least a server can do for the same answer
-//! - [`start`], [`command`]: processes, from their start to an answer or to their end
-//! - [`idle`], [`size`]: what it takes to do nothing
-//! - [`sample`], [`table`]: the figures, and how they are shown
+//! - [`caller`], [`load`]: programs that send requests to the socket, one or several at a time
+//! - [`pace`]: a program that sends requests at fixed times, so that no stall goes unseen
+//! - [`storm`]: a program that sends requests as fast as it can
+//! - [`publishers`], [`mqtt_client`]: programs that publish; [`group_commit`] and [`mosquitto`] are the comparisons
+//! - [`floor`]: the simplest server that sends the same response
+//! - [`start`], [`command`]: processes, from their start to a response or to their end
+//! - [`idle`], [`size`]: the resources of an idle daemon
+//! - [`sample`], [`table`]: the figures and their presentation
 //!
-//! A figure is no test: nothing here fails because something was slow.
+//! These are not tests: nothing here fails because something was slow.
 
 pub mod caller;
 pub mod command;

@@ -1,4 +1,4 @@
-//! Several callers at once.
+//! Several concurrent callers.
 
 use std::path::Path;
 use std::sync::Barrier;
@@ -15,17 +15,17 @@ use crate::sample::Sample;
 pub struct Load {
     /// The number of concurrent callers.
     pub callers: usize,
-    /// The number of requests that each of them sends.
+    /// The number of requests per caller.
     pub requests: usize,
-    /// Whether they keep their connection, or make a new one for each request.
+    /// Whether they keep their connections, or open a new one for each request.
     pub keep_alive: bool,
 }
 
 impl Load {
-    /// Lets the callers ask `socket` for `path`, all beginning at once, and returns how long each answer took.
+    /// Lets the callers request `path` from `socket`, all starting at once, and returns the duration of each request.
     ///
     /// # Errors
-    /// If a single request is not answered with 200: a figure over failures says nothing.
+    /// If a single response is not 200: a figure over failures would be meaningless.
     pub fn run(self, socket: &Path, path: &str) -> Result<Sample> {
         let start = Barrier::new(self.callers);
         let times = thread::scope(|scope| {
@@ -43,8 +43,8 @@ impl Load {
     fn call(self, socket: &Path, path: &str, start: &Barrier) -> Result<Vec<Duration>> {
         let mut caller = Caller::new(socket, path);
         let mut times = Vec::with_capacity(self.requests);
-        // The first request makes the connection that the measured ones keep. Whether it succeeds is looked at
-        // after the barrier: the others wait there.
+        // The first request opens the connection that the measured ones keep. Its success is checked after the barrier, where the others
+        // wait.
         let warm = caller.ask().map(drop);
         start.wait();
         warm?;

@@ -1,7 +1,7 @@
-//! The same message to a Mosquitto with persistence, the usual alternative on a gateway.
+//! The same message sent to a Mosquitto with persistence, the usual alternative on a gateway.
 //!
-//! It keeps the message for a subscriber that is away. It answers with PUBACK before anything is on the disk: its database
-//! is written as a whole, with an fsync, every half an hour, or at the end of each turn of its loop (`autosave_on_changes`).
+//! Mosquitto keeps the message for a subscriber that is away. It sends PUBACK before anything is on the disk: its database is written as a
+//! whole, with an fsync, every half an hour, or at the end of each iteration of its loop (`autosave_on_changes`).
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -19,7 +19,7 @@ use crate::publishers::Publish;
 /// When its database is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saves {
-    /// Every half an hour: its default.
+    /// Every half an hour, the default.
     Seldom,
     /// After every change.
     AtChanges,
@@ -33,7 +33,7 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// Starts one with everything in `folder`, and a subscriber to everything that is away.
+    /// Starts a Mosquitto with everything in `folder`, and a subscriber to everything that is away.
     ///
     /// # Errors
     /// If it is not installed or does not listen.
@@ -64,22 +64,22 @@ impl Mosquitto {
         Ok(mosquitto)
     }
 
-    /// A caller that publishes on `topic`.
+    /// Returns a caller that publishes on `topic`.
     ///
     /// # Errors
-    /// If it is not let in.
+    /// If it is not accepted.
     pub fn caller(&self, number: usize, topic: &str) -> Result<Publish<'static>> {
         let client = MqttClient::connect(&self.socket, &format!("caller-{number}"), true)?;
         Ok(client.publisher(topic))
     }
 
-    /// The Unix socket on which it listens.
+    /// Returns the Unix socket on which it listens.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// Its process ID.
+    /// Returns its process ID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()

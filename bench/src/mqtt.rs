@@ -1,5 +1,5 @@
-//! Programs that speak MQTT: messages a second, from PUBLISH to PUBACK, and idle connections, beside a Mosquitto that saves at each
-//! change (which is the same promise), one that saves every half an hour (which is not), and SQLite's group commit alone.
+//! Programs that speak MQTT: messages per second, from PUBLISH to PUBACK, and idle connections. The comparisons are a Mosquitto that saves
+//! at each change (which is the same promise), one that saves every half an hour (which is not), and SQLite's group commit alone.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,31 +17,31 @@ use rig::{unix_http, wait};
 
 use crate::report::STATUS;
 
-/// Programs, and messages of a round.
+/// Number of programs, and of messages in a round.
 const LOADS: [(usize, usize); 3] = [(1, 500), (8, 4_000), (64, 16_000)];
-/// Messages of one program that does not wait for each acknowledgement, and of one that asks for none.
+/// Number of messages of a program that does not wait for each acknowledgement, and of one that uses QoS 0.
 const PIPELINED: usize = 8_000;
 const QOS_0: usize = 40_000;
-/// Idle connections.
+/// Numbers of idle connections.
 const IDLE: [usize; 3] = [1, 100, 500];
-/// Rounds of each load, the servers in turns. The median counts.
+/// Number of rounds of each load, in which the servers alternate. The median counts.
 const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A measurement and its setup.
 pub(crate) struct Mqtt<'a> {
-    /// The socket that speaks HTTP, and the one that speaks MQTT.
+    /// The socket for HTTP, and the one for MQTT.
     pub(crate) socket: &'a Path,
     pub(crate) mqtt_socket: &'a Path,
-    /// On the same disk as the state folder.
+    /// A folder on the same disk as the state folder.
     pub(crate) folder: &'a Path,
-    /// Under which next to nothing is sent to AWS.
+    /// A configuration with which almost nothing is sent to AWS.
     pub(crate) configuration: &'a str,
     pub(crate) thing: &'a str,
     pub(crate) daemon: &'a [&'a str],
 }
 
-/// The number of messages, the time for all, and the time for each.
+/// The number of messages, their total duration, and the duration of each.
 struct Round {
     messages: usize,
     took: Duration,
@@ -60,7 +60,7 @@ struct Servers {
 impl Mqtt<'_> {
     pub(crate) fn rows(&self) -> Result<Vec<Row>> {
         let mut daemon = self.start()?;
-        // Memory first: what many messages leave behind is not what a connection takes.
+        // Memory is measured first: memory that many messages leave allocated does not belong to a connection.
         let mut rows = self.idle(daemon.pid())?;
         for (programs, messages) in LOADS {
             let servers = self.rounds(|server| {
@@ -108,7 +108,7 @@ impl Mqtt<'_> {
         Ok(daemon)
     }
 
-    /// Runs the same rounds on each server, in turns.
+    /// Runs the same rounds on each server, alternately.
     fn rounds(&self, round: impl Fn(&Server) -> Result<Round>) -> Result<Servers> {
         let mut servers = Servers::default();
         for _ in 0..ROUNDS {
@@ -135,7 +135,7 @@ impl Mqtt<'_> {
         format!("{}/data/{program}", self.thing)
     }
 
-    /// Memory of an idle connection.
+    /// Measures the memory of an idle connection.
     fn idle(&self, pid: u32) -> Result<Vec<Row>> {
         let folder = tempfile::tempdir_in(self.folder)?;
         let mosquitto = Mosquitto::start(folder.path(), Saves::Seldom)?;
@@ -198,7 +198,7 @@ impl Server {
         }
     }
 
-    /// As many callers as there are messages in a window are the same work for the database.
+    /// Publishes messages without waiting for each. For the database, as many callers as messages in the window are the same work.
     fn pipelined(&self, mqtt: &Mqtt<'_>) -> Result<Round> {
         let (took, _) = run_timed(100, PIPELINED, |program| self.publisher(mqtt, program))?;
         Ok(Round::new(PIPELINED, took))
@@ -216,7 +216,7 @@ impl Round {
 }
 
 impl Servers {
-    /// Messages a second.
+    /// Returns the messages per second.
     fn rates(&self, what: &str) -> Result<Vec<Row>> {
         let rate = |rounds: &[Round]| {
             let middle = Sample::new(rounds.iter().map(|round| round.took).collect());
@@ -229,7 +229,7 @@ impl Servers {
         self.table(what, rate)
     }
 
-    /// The middle and the slowest hundredth.
+    /// Returns the median and the 99th percentile.
     fn latencies(&self, what: &str) -> Result<Vec<Row>> {
         let percentile = |percent| {
             move |rounds: &[Round]| {
@@ -242,7 +242,7 @@ impl Servers {
         Ok(rows)
     }
 
-    /// A row for each server; the floor is SQLite alone.
+    /// Returns a row for each server; the floor is SQLite alone.
     fn table(&self, what: &str, figure: impl Fn(&[Round]) -> Option<Figure>) -> Result<Vec<Row>> {
         let floor = figure(&self.alone);
         let row = |what: String, rounds: &[Round]| {

@@ -1,4 +1,4 @@
-//! A program that speaks MQTT 3.1.1 on a Unix socket: the same one for gatepost and for Mosquitto.
+//! A program that speaks MQTT 3.1.1 on a Unix socket, to gatepost or Mosquitto.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -9,9 +9,9 @@ use anyhow::{Result, ensure};
 
 use crate::publishers::{PAYLOAD, Publish};
 
-/// How long a server may take for one answer.
+/// Time limit for one answer of a server.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Unacknowledged messages of a program that does not wait for each. AWS takes 100.
+/// Maximum number of unacknowledged messages of a program that does not wait for each. AWS accepts 100.
 const WINDOW: usize = 100;
 
 /// A connected program.
@@ -21,10 +21,10 @@ pub struct MqttClient {
 }
 
 impl MqttClient {
-    /// Connects, with a clean session or one that stays.
+    /// Connects, with a clean or a persistent session.
     ///
     /// # Errors
-    /// If the server does not let it in.
+    /// If the server does not accept it.
     pub fn connect(socket: &Path, client_id: &str, clean: bool) -> Result<Self> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -55,7 +55,7 @@ impl MqttClient {
     /// Publishes at QoS 1 on `topic`, one message after the other.
     #[must_use]
     pub fn publisher(mut self, topic: &str) -> Publish<'static> {
-        // 3.3: the packet identifier may be the same each time, for the answer has come before.
+        // 3.3: the packet identifier may be the same each time, because the answer has already arrived.
         let publish = publish(topic, Some(1));
         Box::new(move || {
             self.stream.write_all(&publish)?;
@@ -63,7 +63,7 @@ impl MqttClient {
         })
     }
 
-    /// Publishes so many messages at QoS 1 without waiting for each; returns how long it took until all were acknowledged.
+    /// Publishes this number of messages at QoS 1 without waiting for each; returns the time until all were acknowledged.
     ///
     /// # Errors
     /// If one is not acknowledged.
@@ -84,7 +84,7 @@ impl MqttClient {
         Ok(began.elapsed())
     }
 
-    /// Publishes so many messages at QoS 0; returns how long it took until the server has read the last.
+    /// Publishes this number of messages at QoS 0; returns the time until the server has read the last one.
     ///
     /// # Errors
     /// If the connection breaks.
@@ -113,7 +113,7 @@ impl MqttClient {
     fn expect(&mut self, expected: [u8; 4]) -> Result<()> {
         let mut answer = [0; 4];
         self.stream.read_exact(&mut answer)?;
-        // SUBACK has one byte more.
+        // SUBACK is one byte longer.
         if answer[0] == 0x90 {
             let mut granted = [0];
             self.stream.read_exact(&mut granted)?;
@@ -123,7 +123,7 @@ impl MqttClient {
     }
 }
 
-/// PUBLISH, at QoS 1 where it has a packet identifier.
+/// Returns a PUBLISH packet, at QoS 1 if there is a packet identifier.
 fn publish(topic: &str, packet_id: Option<u16>) -> Vec<u8> {
     let mut body = text(topic);
     body.extend(packet_id.map(u16::to_be_bytes).into_iter().flatten());
@@ -131,13 +131,13 @@ fn publish(topic: &str, packet_id: Option<u16>) -> Vec<u8> {
     packet(if packet_id.is_some() { 0x32 } else { 0x30 }, &body)
 }
 
-/// A UTF-8 string with its length (1.5.3).
+/// Encodes a UTF-8 string with its length (1.5.3).
 fn text(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     [&length.to_be_bytes(), text.as_bytes()].concat()
 }
 
-/// A packet with its remaining length (2.2.3): two bytes are enough for what is sent here.
+/// Returns a packet with its remaining length (2.2.3), which takes at most two bytes here.
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let mut packet = vec![first];

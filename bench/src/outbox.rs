@@ -1,4 +1,4 @@
-//! The outbox: durable publishes, what a full one costs, and how it is sent after a long time offline.
+//! The outbox: durable publishes, the cost of a full outbox, and sending it after a long time offline.
 
 use std::fs;
 use std::path::Path;
@@ -17,19 +17,19 @@ use rig::{unix_http, wait};
 
 use crate::report::STATUS;
 
-/// Callers, and messages of a round: enough of them for a second or so.
+/// Number of callers, and of messages in a round: enough for about a second.
 const LOADS: [(usize, usize); 3] = [(1, 500), (8, 4_000), (64, 16_000)];
-/// In turns with the floors; the middle of the rounds counts.
+/// Number of rounds, in which gatepost and the floors alternate. The median counts.
 const ROUNDS: usize = 3;
-/// Callers that fill it.
+/// Number of callers that fill the outbox.
 const FILLERS: usize = 64;
 /// The duration of the replay measurement.
 const REPLAY: Duration = Duration::from_secs(30);
-/// Messages on new topics meanwhile.
+/// Number of messages on new topics during the replay.
 const NEW_TOPICS: usize = 40;
-/// For a purge of all that.
+/// Time limit for a purge of the full outbox.
 const PURGE: Duration = Duration::from_secs(600);
-/// For a session: AWS may refuse a CONNECT that comes soon after the one before.
+/// Time limit for a session: AWS may refuse a CONNECT that follows soon after another one.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A measurement and its setup.
@@ -37,12 +37,12 @@ pub(crate) struct Outbox<'a> {
     pub(crate) socket: &'a Path,
     /// The number of messages that wait in the end.
     pub(crate) queued: usize,
-    /// On the same disk as the state folder.
+    /// A folder on the same disk as the state folder.
     pub(crate) folder: &'a Path,
-    /// A configuration that sends next to nothing, and one that sends as AWS takes it.
+    /// A configuration that sends almost nothing, and one that sends at AWS's rate.
     pub(crate) filling: &'a str,
     pub(crate) sending: &'a str,
-    /// What the local AWS says.
+    /// The log of the local AWS.
     pub(crate) cloud_log: &'a Path,
     pub(crate) thing: &'a str,
     pub(crate) daemon: &'a [&'a str],
@@ -52,7 +52,7 @@ impl Outbox<'_> {
     pub(crate) fn rows(&self) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         let mut daemon = self.start(self.filling)?;
-        // Without shared libraries: Mosquitto has some of them too, and what it shares of them comes and goes with it.
+        // Without shared libraries: Mosquitto uses some of them too, so their share changes when it starts and ends.
         let own = || {
             idle::settle(daemon.pid())?;
             anyhow::Ok(idle::memory(daemon.pid())?.own)
@@ -61,7 +61,7 @@ impl Outbox<'_> {
         for (callers, messages) in LOADS {
             rows.extend(self.publishes(daemon.pid(), callers, messages)?);
         }
-        // What so many callers leave behind is not what the messages take: their connections' buffers, freed, which the C
+        // Memory that many callers leave behind does not belong to the messages: it is the freed buffers of their connections, which the C
         // library keeps.
         let warm = own()?;
         self.fill()?;
@@ -98,7 +98,7 @@ impl Outbox<'_> {
         Ok(daemon)
     }
 
-    /// Messages a second, beside SQLite alone and beside Mosquitto, and what of each goes to the disk.
+    /// Measures messages per second, beside SQLite alone and beside Mosquitto, and the bytes that each writes to the disk.
     fn publishes(&self, pid: u32, callers: usize, messages: usize) -> Result<Vec<Row>> {
         let round = || tempfile::tempdir_in(self.folder);
         let mosquitto = |saves| {
@@ -172,7 +172,7 @@ impl Outbox<'_> {
 
     fn fill(&self) -> Result<()> {
         let queued = self.status("/messages/queued")?.as_u64().context("no number")?;
-        // What is acknowledged meanwhile is missing in the end, and a few more than there is room for are refused.
+        // Messages acknowledged meanwhile are missing at the end, and a few more are refused than there is room for.
         let missing = self.queued.saturating_sub(usize::try_from(queued)?);
         publishers::run(FILLERS, missing, |caller| {
             to_gatepost(self.socket, &self.topic(caller), "")
@@ -180,12 +180,12 @@ impl Outbox<'_> {
         Ok(())
     }
 
-    /// After a long time offline: the start, how fast it is sent, and how long a new message takes meanwhile.
+    /// Measures the replay after a long time offline: the start, the rate, and the delay of a new message meanwhile.
     fn replay(&self) -> Result<Vec<Row>> {
         let began = Instant::now();
         let mut command = start::daemon(self.daemon)?;
         let mut daemon = start::until_answered(command.arg(self.sending), self.socket, STATUS)?;
-        // It says that it is not ready until the thing name is known, and waits for the disk until it has read the backlog.
+        // The daemon is not ready until the thing name is known, and it reads the backlog from the disk first.
         let first = format!("{}/data/first", self.thing);
         wait::until(PATIENCE, "the first message to be accepted", || {
             to_gatepost(self.socket, &first, "").is_ok_and(|mut publish| publish().is_ok())
@@ -256,7 +256,7 @@ impl Outbox<'_> {
         ])
     }
 
-    /// The round-trip times of messages on topics without a backlog.
+    /// Returns the round-trip times of messages on topics without a backlog.
     fn new_topics(&self, name: &str) -> Result<Sample> {
         let one = |number: usize| {
             let topic = format!("{}/{name}/{number}", self.thing);
@@ -268,7 +268,7 @@ impl Outbox<'_> {
         Sample::new((0..NEW_TOPICS).map(one).collect::<Result<_>>()?).context("no new topics")
     }
 
-    /// In how many lines it says both.
+    /// Returns the number of lines that contain both texts.
     fn cloud_says(&self, who: &str, what: &str) -> Result<u32> {
         let log = fs::read_to_string(self.cloud_log)?;
         let lines = log.lines().filter(|line| line.contains(who) && line.contains(what));

@@ -1,7 +1,7 @@
-//! A caller that asks at fixed times, whether or not the answer before was late.
+//! A caller that sends requests at fixed times, whether or not the previous response was late.
 //!
-//! One that asks when it has been answered hides what is looked for here: while the server stands still for 600 ms, it
-//! counts one slow answer among thousands of fast ones (Gil Tene: coordinated omission).
+//! A caller that waits for each response would hide stalls: while the server stands still for 600 ms, it counts one slow response among
+//! thousands of fast ones (Gil Tene: coordinated omission).
 
 use std::path::Path;
 use std::thread;
@@ -17,22 +17,22 @@ use crate::sample::Sample;
 pub struct Pace {
     /// The number of requests.
     pub requests: u32,
-    /// The time from one question to the next.
+    /// The time between two requests.
     pub interval: Duration,
 }
 
 impl Pace {
-    /// Asks `socket` for `path`, over one connection, and returns how long after its time each answer was there.
+    /// Requests `path` from `socket`, over one connection, and returns how long after its scheduled time each response arrived.
     ///
     /// # Errors
-    /// If a single request is not answered with 200.
+    /// If a single response is not 200.
     pub fn run(self, socket: &Path, path: &str) -> Result<Sample> {
         let mut caller = Caller::new(socket, path);
         caller.ask()?;
         let start = Instant::now();
         let times = (0..self.requests).map(|request| {
             let due = start + self.interval * request;
-            // Waking up late is the machine's fault; asking late because of a late answer is the server's.
+            // Waking up late is the machine's fault; sending late because of a late response is the server's.
             let asked = match due.checked_duration_since(Instant::now()) {
                 Some(early) => {
                     thread::sleep(early);

@@ -1,4 +1,4 @@
-//! Programs that publish, one message after the other, several at once.
+//! Concurrent programs that publish, each one message after the other.
 
 use std::path::Path;
 use std::sync::Barrier;
@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use rig::unix_http::KeptConnection;
 
-/// A message as a sensor sends it, in bytes.
+/// Size of a sensor's message in bytes.
 pub const PAYLOAD: usize = 100;
 
-/// Publishes one message and returns when it is safe.
+/// Publishes a message and returns when it is stored safely.
 pub type Publish<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
 
-/// Lets `callers` publish so many messages together, all beginning at once; how long that took. `connect` makes each one's
-/// connection beforehand.
+/// Lets `callers` publish this number of messages together, all starting at once; returns the duration. `connect` opens the connection of
+/// each beforehand.
 ///
 /// # Errors
-/// If a single message is not taken: a figure over failures says nothing.
+/// If a single message is refused: a figure over failures would be meaningless.
 pub fn run<'a>(
     callers: usize,
     messages: usize,
@@ -27,10 +27,10 @@ pub fn run<'a>(
     Ok(run_timed(callers, messages, connect)?.0)
 }
 
-/// The same, with the time of each message as its caller saw it.
+/// Does the same, and returns the duration of each message as well.
 ///
 /// # Errors
-/// If a single message is not taken.
+/// If a single message is refused.
 pub fn run_timed<'a>(
     callers: usize,
     messages: usize,
@@ -38,7 +38,7 @@ pub fn run_timed<'a>(
 ) -> Result<(Duration, Vec<Duration>)> {
     let start = Barrier::new(callers + 1);
     let call = |caller| {
-        // Whether it succeeds is looked at after the barrier: the others wait there.
+        // Its success is checked after the barrier, where the others wait.
         let publish = connect(caller);
         start.wait();
         let mut publish = publish?;
@@ -62,7 +62,7 @@ pub fn run_timed<'a>(
     })
 }
 
-/// A program that publishes on `topic` through gatepost's socket, with `query` (`?wait=ack`, or nothing).
+/// Returns a program that publishes on `topic` through gatepost's socket, with `query` (`?wait=ack`, or nothing).
 ///
 /// # Errors
 /// If nobody listens.
@@ -83,7 +83,7 @@ pub fn to_gatepost(socket: &Path, topic: &str, query: &str) -> Result<Publish<'s
     }))
 }
 
-/// Bytes that a process has had written to disks so far (proc(5), /proc/PID/io).
+/// Returns the bytes that a process has caused to be written to disks so far (proc(5), /proc/PID/io).
 ///
 /// # Errors
 /// If there is no such process, or it belongs to somebody else.

@@ -1,4 +1,4 @@
-//! Which figures there are, and the budget of each.
+//! The figures, each with its budget.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use rig::wait;
 pub(crate) const CREDENTIALS: &str = "/v1/credentials";
 pub(crate) const STATUS: &str = "/v1/status";
 
-/// Daemon and floor are measured in turns; the middle of the rounds counts. Many short rounds, so that a neighbour's burst
-/// on a machine of few cores spoils some of them and not the figure.
+/// Number of rounds, in which daemon and floor alternate. The median counts. There are many short rounds, so that a burst of another
+/// process on a machine with few cores spoils only some of them.
 const ROUNDS: usize = 15;
 
 /// The number of measured runs of `gatepost credentials` and `/bin/true`.
@@ -27,7 +27,7 @@ const PROCESSES: usize = 300;
 /// The number of starts of the daemon.
 const STARTS: usize = 5;
 
-/// The answer from the socket, beside a server that only sends the same bytes.
+/// Measures the response from the socket, beside a server that only sends the same bytes.
 pub(crate) fn socket(daemon: &Path) -> Result<Vec<Row>> {
     let floor = Floor::start(daemon)?;
     let mut rows = Vec::new();
@@ -62,7 +62,7 @@ pub(crate) fn socket(daemon: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The whole process of a credential_process, beside one that does nothing.
+/// Measures the whole process of a credential_process, beside one that does nothing.
 pub(crate) fn command(gatepost: &Path, socket: &Path) -> Result<Vec<Row>> {
     let (ours, least) = command::compare(
         PROCESSES,
@@ -127,7 +127,7 @@ pub(crate) fn size(daemon: &Path, gatepost: &Path) -> Result<Vec<Row>> {
     ])
 }
 
-/// The daemon's start; the floor is the start of the server that only sends bytes.
+/// Measures the start of the daemon; the floor is the start of the server that only sends bytes.
 pub(crate) fn start(socket: &Path, daemon: &[&str]) -> Result<Vec<Row>> {
     let mut ours = start::daemon(daemon)?;
     let times = start::middle_of(STARTS, &mut ours, socket, &[STATUS, CREDENTIALS])?;
@@ -164,14 +164,14 @@ pub(crate) fn start(socket: &Path, daemon: &[&str]) -> Result<Vec<Row>> {
     ])
 }
 
-/// A server that only sends the bytes of one of the daemon's answers: the least that any answer takes.
+/// A server that only sends the bytes of one of the daemon's responses.
 pub(crate) struct Floor {
     folder: tempfile::TempDir,
     _process: Process,
 }
 
 impl Floor {
-    /// Asks `daemon` for credentials, and starts the server with that answer.
+    /// Requests credentials from `daemon`, and starts the server with that response.
     pub(crate) fn start(daemon: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let answer = folder.path().join("answer");
@@ -187,13 +187,13 @@ impl Floor {
         })
     }
 
-    /// Where it answers.
+    /// Returns the socket on which it listens.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 }
 
-/// This program as the floor: a process of its own, as the daemon is.
+/// Returns the command that runs this program as the floor, in a process of its own like the daemon.
 fn floor_command(socket: &Path, answer: &Path) -> Result<Command> {
     let mut floor = Command::new(std::env::current_exe()?);
     floor.arg("floor").arg(socket).arg(answer);

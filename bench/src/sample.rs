@@ -2,33 +2,33 @@
 
 use std::time::Duration;
 
-/// Times, in ascending order; at least one.
+/// Times in ascending order; at least one.
 #[derive(Clone, Debug)]
 pub struct Sample(Vec<Duration>);
 
 impl Sample {
-    /// Takes the times in any order; `None` if there are none.
+    /// Creates a sample from times in any order; `None` if there are none.
     #[must_use]
     pub fn new(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
         (!times.is_empty()).then_some(Self(times))
     }
 
-    /// The time that this share of them (0 to 100) does not exceed, by the nearest rank.
+    /// Returns the percentile (0 to 100), by the nearest rank.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Duration {
         let rank = (self.0.len() * percent.min(100)).div_ceil(100).max(1);
         self.0.get(rank - 1).copied().unwrap_or_default()
     }
 
-    /// The time in the middle.
+    /// Returns the median.
     #[must_use]
     pub fn median(&self) -> Duration {
         self.percentile(50)
     }
 }
 
-/// The middle of the same figure from several rounds: what else the machine did in one of them drops out.
+/// Returns the median of the same figure from several rounds, so that a disturbance of one round does not count.
 #[must_use]
 pub fn middle(rounds: &[Sample], figure: impl Fn(&Sample) -> Duration) -> Duration {
     Sample::new(rounds.iter().map(figure).collect()).map_or(Duration::ZERO, |sample| sample.median())

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// The size of a file in bytes. The release profile strips, so this is what is shipped.
+/// Returns the size of a file in bytes. The release profile strips symbols, so this is the size that is shipped.
 ///
 /// # Errors
 /// If there is no such file.

@@ -12,16 +12,16 @@ use rig::{unix_http, wait};
 
 use crate::report::{CREDENTIALS, STATUS};
 
-/// The middle of the rounds counts.
+/// Number of rounds. The median counts.
 const ROUNDS: usize = 5;
 
-/// Three seconds a round: five signatures of 600 ms.
+/// Three seconds per round: five signatures of 600 ms.
 const PACE: Pace = Pace {
     requests: 3_000,
     interval: Duration::from_millis(1),
 };
 
-/// For a session: AWS may refuse a CONNECT that comes soon after the one before, and each one takes a signature.
+/// Time limit for a session: AWS may refuse a CONNECT that follows soon after another one, and each one takes a signature.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The socket's behaviour in one state of the daemon.
@@ -37,8 +37,8 @@ impl Observed {
     }
 }
 
-/// `calm` and `busy` are configurations, the last word of the daemon's command line: the same but for role aliases
-/// that AWS answers with nothing usable, so that their keepers shake hands again and again.
+/// Measures the socket. `calm` and `busy` are configurations, the last word on the daemon's command line. They differ only in role aliases
+/// for which AWS returns nothing usable, so that their refreshers do handshakes again and again.
 pub(crate) fn rows(socket: &Path, calm: &str, busy: &str, daemon: &[&str]) -> Result<Vec<Row>> {
     let calm = observe(socket, daemon, calm)?;
     let busy = observe(socket, daemon, busy)?;
@@ -90,13 +90,13 @@ fn observe(socket: &Path, daemon: &[&str], configuration: &str) -> Result<Observ
     })
 }
 
-/// The number of signatures since the daemon's start, according to its status.
+/// Returns the number of signatures since the daemon's start, according to its status.
 fn signatures(socket: &Path) -> Result<u64> {
     let count = status(socket, "/token/signatures")?;
     count.as_u64().context("the status does not count signatures")
 }
 
-/// A field of the status.
+/// Returns a field of the status.
 fn status(socket: &Path, field: &str) -> Result<serde_json::Value> {
     let status = unix_http::get(socket, STATUS)?.json()?;
     let value = status.pointer(field).cloned();

@@ -1,4 +1,4 @@
-//! A daemon from its start to its first answers.
+//! A daemon from its start to its first responses.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,26 +10,26 @@ use rig::process::{Process, Signal};
 
 use crate::caller::Caller;
 
-/// A start that takes longer has failed.
+/// Time limit for a start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Short against a start, long against what one look costs the machine on which the daemon starts.
+/// Polling interval: short compared with a start, long compared with the cost of a check to the machine on which the daemon starts.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(200);
 
-/// Starts the daemon and waits until `path` is answered with 200.
+/// Starts the daemon and waits until a request for `path` returns 200.
 ///
 /// # Errors
-/// If it is not answered in time, with the daemon's log.
+/// If it does not in time, with the daemon's log.
 pub fn until_answered(daemon: &mut Command, socket: &Path, path: &str) -> Result<Process> {
     let daemon = Process::spawn(daemon, "gatepost")?;
     first_answer(&daemon, socket, path)?;
     Ok(daemon)
 }
 
-/// How long after the start each of `paths` was first answered with 200. The daemon is asked to end afterwards.
+/// Returns how long after the start each of `paths` first returned 200. Then stops the daemon.
 ///
 /// # Errors
-/// If one of them is not answered in time, with the daemon's log.
+/// If one of them does not in time, with the daemon's log.
 pub fn first_answers(daemon: &mut Command, socket: &Path, paths: &[&str]) -> Result<Vec<Duration>> {
     let started = Instant::now();
     let mut daemon = Process::spawn(daemon, "gatepost")?;
@@ -39,10 +39,10 @@ pub fn first_answers(daemon: &mut Command, socket: &Path, paths: &[&str]) -> Res
     Ok(times)
 }
 
-/// Asks the daemon to end, and waits until it has.
+/// Stops the daemon, and waits until it has ended.
 ///
 /// # Errors
-/// If it does not.
+/// If it does not end.
 pub fn stop(daemon: &mut Process) -> Result<()> {
     daemon.signal(Signal::TERM)?;
     daemon.wait(PATIENCE)?;
@@ -62,7 +62,7 @@ fn first_answer(daemon: &Process, socket: &Path, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// The middle of several starts, for each of `paths`.
+/// Returns the median of several starts, for each of `paths`.
 ///
 /// # Errors
 /// Like [`first_answers`].
@@ -80,10 +80,10 @@ pub fn middle_of(runs: usize, daemon: &mut Command, socket: &Path, paths: &[&str
     Ok(middles)
 }
 
-/// A daemon with its arguments, as they are on the command line.
+/// Returns the command for a daemon with its arguments, given as words of the command line.
 ///
 /// # Errors
-/// If there is not even a program.
+/// If there are no words.
 pub fn daemon(words: &[&str]) -> Result<Command> {
     let (program, arguments) = words.split_first().context("which daemon?")?;
     let mut command = Command::new(program);

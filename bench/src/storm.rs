@@ -1,4 +1,4 @@
-//! A program that asks the socket as fast as it can and cares for no answer.
+//! A program that sends requests as fast as it can and ignores the responses.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
@@ -10,13 +10,13 @@ use rig::unix_http;
 
 const REQUEST: &[u8] = b"GET /v1/credentials HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Asks `socket` over this many connections at the same time, each kept or made anew for each request, until the process
-/// is killed.
+/// Requests `path` from `socket` over this many concurrent connections, each kept or reopened for each request, until the process is
+/// killed.
 ///
 /// # Errors
 /// If nobody listens.
 pub fn rage(socket: &Path, connections: usize, keep_alive: bool) -> Result<Infallible> {
-    // Whether there is anybody, before the threads go on in spite of everything.
+    // Checks that somebody listens, because the threads ignore errors.
     unix_http::connect(socket)?;
     thread::scope(|scope| {
         let callers: Vec<_> = (0..connections)
@@ -36,7 +36,7 @@ fn call(socket: &Path, keep_alive: bool) {
             Some(stream) => Ok(stream),
             None => unix_http::connect(socket),
         };
-        // A connection that had to make room for another is followed by the next one.
+        // If a connection was evicted, another one is opened.
         let Ok(mut stream) = stream else { continue };
         let answered = stream.write_all(REQUEST).is_ok() && stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0);
         connection = (answered && keep_alive).then_some(stream);

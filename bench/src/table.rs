@@ -12,7 +12,7 @@ pub enum Figure {
     Bytes(u64),
     /// Events in a minute.
     PerMinute(f64),
-    /// Events in a second, of which more is better: half as many are twice the floor.
+    /// Events per second, where more is better: half as many is twice the floor.
     PerSecond(f64),
     /// A count.
     Count(u64),
@@ -23,9 +23,9 @@ pub enum Figure {
 pub enum Budget {
     /// This many times the floor.
     TimesFloor(f64),
-    /// This figure.
+    /// At most this figure.
     AtMost(Figure),
-    /// Nothing is promised; the figure is for the record.
+    /// No promise; the figure is for the record.
     None,
 }
 
@@ -36,27 +36,27 @@ pub struct Row {
     pub what: String,
     /// The figure.
     pub value: Figure,
-    /// The least that it could be, from the same run.
+    /// The lower bound from the same run.
     pub floor: Option<Figure>,
     /// The promise.
     pub budget: Budget,
 }
 
-/// The line above the rows.
+/// Returns the heading of the table.
 #[must_use]
 pub fn header() -> String {
     line("", "value", "floor", "ratio", "budget")
 }
 
 impl Row {
-    /// The ratio to the lower bound.
+    /// Returns the ratio to the lower bound.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         let floor = self.floor?.magnitude();
         (floor > 0.0).then(|| self.value.magnitude() / floor)
     }
 
-    /// Whether the promise is kept; `None` if there is none, or nothing to measure it against.
+    /// Whether the promise is kept; `None` if there is none, or no lower bound to compare with.
     #[must_use]
     pub fn is_within_budget(&self) -> Option<bool> {
         match self.budget {

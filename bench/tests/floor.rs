@@ -1,4 +1,4 @@
-//! The instruments, proven on the floor server: that they measure what they say, not that it is fast.
+//! Tests of the instruments with the floor server: that they measure what they claim to, not that it is fast.
 
 #![allow(
     clippy::unwrap_used,
@@ -109,7 +109,7 @@ fn a_stall_makes_every_question_late_that_falls_into_it() {
     let done = AtomicBool::new(false);
     let sample = thread::scope(|scope| {
         scope.spawn(|| {
-            // Half of the time it stands still.
+            // The server stands still for half of the time.
             while !done.load(Ordering::Relaxed) {
                 for signal in [Signal::STOP, Signal::CONT] {
                     process.signal(signal).unwrap();

@@ -1,5 +1,5 @@
-//! The files of certificates that an administrator lays down: the device's, the CA chain, the roots. Whatever is in them,
-//! they are taken, or refused in words that do not repeat their content.
+//! Files of certificates that an administrator installs: the device's, the CA chain, the roots. Whatever they contain, they are accepted,
+//! or refused with a message that does not repeat their content.
 
 #![no_main]
 
@@ -56,7 +56,7 @@ fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
             let again = Certificate::load(&source, Some(KEY_INFO), &FixedClock::default())
                 .expect("the same files are taken again");
             assert_eq!(again.certificate, certificate);
-            // Without the token's key the same certificate is found, or another one that is no CA's.
+            // Without the token's key the same certificate is found, or another one that is not a CA's.
             let _ = Certificate::load(&source, None, &FixedClock::default());
         }
         Err(CertificateError::Missing) => {}
@@ -66,7 +66,7 @@ fn load(device: &Path, chain: Option<&Path>, input: &[u8]) {
     }
 }
 
-/// A reason can be read, and has no long piece of the file in it: that might be a private key.
+/// Asserts that a reason is readable and contains no long piece of the file, which might be a private key.
 fn assert_refusal(reason: &str, input: &[u8]) {
     fuzz::assert_readable(reason);
     for line in input.split(|byte| *byte == b'\n').filter(|line| line.len() >= 48) {

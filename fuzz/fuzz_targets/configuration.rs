@@ -1,4 +1,4 @@
-//! `gatepost.toml` and its drop-ins: any files are a configuration or findings that people can read.
+//! `gatepost.toml` and its drop-ins: any files result in a configuration or in readable findings.
 
 #![no_main]
 
@@ -45,7 +45,7 @@ fuzz_target!(|input: &[u8]| {
     });
 });
 
-/// The first part is the main file, each further one a drop-in.
+/// Writes the parts to files: the first one is the main file, each further one a drop-in.
 fn write(folder: &Path, parts: &[&[u8]]) -> std::path::PathBuf {
     let drop_ins = folder.join("conf.d");
     let _ = fs::remove_dir_all(&drop_ins);

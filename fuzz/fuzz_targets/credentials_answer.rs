@@ -1,4 +1,4 @@
-//! The credentials provider's answer: a set that can be used, or a reason without a secret.
+//! The credentials provider's response: usable credentials, or a reason that contains no secret.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ fuzz_target!(|body: &[u8]| {
             assert!(set.usable(&clock));
             assert!(!set.keys().access_key_id.is_empty());
             assert!(!set.keys().secret_access_key().is_empty() && !set.keys().session_token().is_empty());
-            // Debug output reaches logs.
+            // Debug output ends up in logs.
             let shown = format!("{set:?}");
             for secret in [set.keys().secret_access_key(), set.keys().session_token()] {
                 assert!(secret.len() < 16 || !shown.contains(secret));

@@ -1,4 +1,4 @@
-//! The answers of an EST server: certificates in every form, attributes, and the words of refusals.
+//! Responses of an EST server: certificates in every form, attributes, and error messages.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use gatepost::cloud::enrolment::est::{Answer, Operation, Reply, interpret};
 use gatepost::cloud::enrolment::{Credential, RequestAttributes, UnsignedRequest, pkcs7};
 use libfuzzer_sys::fuzz_target;
 
-/// The key of a renewal that is not the certificate's.
+/// The key of a renewal, which differs from the certificate's.
 const KEY_INFO: &[u8] = include_bytes!("../keys/device.spki.der");
 
 fuzz_target!(|input: &[u8]| {

@@ -1,5 +1,5 @@
-//! The bytes of one local connection against the daemon itself, which runs in a thread of this process: every answer is
-//! well-formed, no answer holds a secret, and the next caller is served.
+//! The bytes of one local connection, sent to the daemon itself, which runs in a thread of this process: every response is well-formed, no
+//! response contains a secret, and the next caller is served.
 
 #![no_main]
 
@@ -17,13 +17,13 @@ use std::{env, fs, process, thread};
 use gatepost_client::http;
 use libfuzzer_sys::fuzz_target;
 
-/// The PIN stands in a file that the configuration names.
+/// The PIN, which is in a file that the configuration names.
 const SECRET: &str = "between-fuzzer-and-token";
-/// No request that is complete or was given up takes so long.
+/// Time limit for a complete or an abandoned request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// For the daemon to answer what is complete, after it has answered somebody who came later. Where it takes longer, the input was
-/// not answered, and that is no fault. Half of all inputs are incomplete, so this is most of what an input costs.
+/// Time for the daemon to respond to a complete request, after it has responded to a later caller. If it takes longer, the input had no
+/// response, which is not a fault. Half of all inputs are incomplete, so this is most of the cost of an input.
 const MOMENT: Duration = Duration::from_millis(2);
 
 static DAEMON: OnceLock<(PathBuf, JoinHandle<()>)> = OnceLock::new();
@@ -35,7 +35,7 @@ fuzz_target!(
     |input: &[u8]| {
         let (socket, _) = DAEMON.get().expect("the daemon");
         let connection = send(socket, input);
-        // One thread serves both connections, so by the answer to the second one it has seen what the first one sent.
+        // One thread serves both connections, so when it responds to the second one it has processed the first one's input.
         let alive = receive(send(socket, b""), PATIENCE);
         let alive = http::read_response(&mut &alive[..]).expect("the next caller gets an answer");
         assert_eq!(alive.status, 200);
@@ -46,7 +46,7 @@ fuzz_target!(
     }
 );
 
-/// Sends `bytes` and a last request behind them.
+/// Sends `bytes`, followed by a last request.
 fn send(socket: &Path, bytes: &[u8]) -> UnixStream {
     const LAST: &[u8] = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut stream = match UnixStream::connect(socket) {
@@ -56,13 +56,13 @@ fn send(socket: &Path, bytes: &[u8]) -> UnixStream {
         Err(error) => panic!("{error}"),
     };
     stream.set_write_timeout(Some(PATIENCE)).expect("a time limit");
-    // The daemon may have answered and closed before it has read everything.
+    // The daemon may have responded and closed before it has read everything.
     let _ = stream.write_all(bytes).and_then(|()| stream.write_all(LAST));
     stream
 }
 
-/// Reads until the daemon ends the connection. Where it waits for more, as in the middle of a body, or goes on, as with a stream,
-/// our side is ended after `patience`.
+/// Reads until the daemon ends the connection. If it waits for more, as in the middle of a body, or continues, as with a stream, our side
+/// is closed after `patience`.
 fn receive(mut stream: UnixStream, patience: Duration) -> Vec<u8> {
     let mut answers = Vec::new();
     if reads_to_end(&mut stream, patience, &mut answers) {
@@ -82,7 +82,7 @@ fn reads_to_end(stream: &mut UnixStream, patience: Duration, answers: &mut Vec<u
     !outcome.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-/// Everything the daemon says is a sequence of answers as the command reads them; only the last may be cut off.
+/// Parses everything that the daemon has sent as a sequence of responses, like the command does. Only the last one may be cut off.
 fn read_answers(answers: &[u8]) {
     let mut input = BufReader::new(answers);
     while !input.buffer().is_empty() || !input.get_ref().is_empty() {
@@ -90,7 +90,7 @@ fn read_answers(answers: &[u8]) {
             // No configured rule gives this user credentials.
             Ok(response) => assert!(!response.body.windows(15).any(|window| window == b"SecretAccessKey")),
             Err(http::ResponseError::Interrupted(_)) => return,
-            // Interim answers (100 Continue), and answers to HEAD and HTTP/1.0, are nothing the command asks for.
+            // The command never causes interim responses (100 Continue), or responses to HEAD and HTTP/1.0.
             Err(_) => return assert!(answers.starts_with(b"HTTP/1.")),
         }
     }
@@ -99,7 +99,7 @@ fn read_answers(answers: &[u8]) {
 fn start() -> (PathBuf, JoinHandle<()>) {
     const FOLDER: &str = "GATEPOST_FUZZ_FOLDER";
     let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else {
-        // The daemon takes its folders from the environment, which is not to be changed in a running process.
+        // The daemon reads its folders from the environment, which must not be changed in a running process.
         let folder = fuzz::folder().keep();
         let mut arguments = env::args_os();
         let mut this = Command::new(arguments.next().expect("a name"));
@@ -132,7 +132,7 @@ fn start() -> (PathBuf, JoinHandle<()>) {
     (socket, thread)
 }
 
-/// SoftHSM's module, in whichever multiarch folder.
+/// Finds SoftHSM's module in the multiarch folder.
 fn softhsm() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").expect("/usr/lib").flatten();
     let mut modules = folders.map(|folder| folder.path().join("softhsm/libsofthsm2.so"));
@@ -141,7 +141,7 @@ fn softhsm() -> PathBuf {
         .expect("SoftHSM: apt-get install softhsm2")
 }
 
-/// A gateway before its first certificate: its token never appears, so that nothing leaves this machine.
+/// Returns the configuration of a gateway before its first certificate. Its token never appears, so nothing leaves this machine.
 fn configuration_text(folder: &Path) -> String {
     let folder = folder.display();
     let module = softhsm().display().to_string();

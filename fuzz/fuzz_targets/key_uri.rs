@@ -1,4 +1,4 @@
-//! `token.key`: any text is read into a key URI or refused with a reason that repeats no value.
+//! `token.key`: any text is parsed as a key URI, or refused with a reason that repeats no value.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! The message database with damaged pages: it is used, or set aside and begun anew; the store goes on in either case, and
-//! what it accepts afterwards is there.
+//! The message database with damaged pages: it is used, or moved aside and recreated. In either case the store continues, and stores what
+//! it accepts afterwards.
 
 #![no_main]
 
@@ -18,17 +18,17 @@ use tempfile::TempDir;
 
 const DATABASE: &str = "messages.db";
 const RESERVE: &str = "messages.db-reserve";
-/// For the store to write what is left and to end.
+/// Time limit for the store to write the rest and end.
 const ENDING: Duration = Duration::from_secs(20);
 
 #[derive(Arbitrary, Debug)]
 struct Damage<'a> {
     patches: Vec<Patch<'a>>,
-    /// How much of the file is left, in 65536ths.
+    /// The remaining part of the file, in 65536ths.
     left: Option<u16>,
-    /// What stands in the log beside it.
+    /// The content of the log beside it.
     log: Option<&'a [u8]>,
-    /// Whether it is opened a second time, because the first time may have repaired or replaced it.
+    /// Whether the database is opened a second time, because the first time may have repaired or replaced it.
     twice: bool,
 }
 
@@ -62,8 +62,8 @@ fuzz_target!(|damage: Damage| {
     use_store(folder, if damage.twice { 2 } else { 1 });
 });
 
-/// Removes what the input before has left, but for the room that the store holds in reserve: to allocate that anew would cost as
-/// much as a third of everything else.
+/// Removes what the previous input has left, except for the store's reserved space: allocating that again would cost a third of everything
+/// else.
 fn empty(folder: &Path) {
     for entry in fs::read_dir(folder).expect("a folder").flatten() {
         if entry.file_name() != RESERVE {
@@ -72,7 +72,7 @@ fn empty(folder: &Path) {
     }
 }
 
-/// Opens the database so many times, one after the other.
+/// Opens the database this many times, one after the other.
 fn use_store(state: &Path, times: usize) {
     for _ in 0..times {
         run(state, async |outbox| {
@@ -88,8 +88,8 @@ fn use_store(state: &Path, times: usize) {
     }
 }
 
-/// Runs the store and what uses it in one thread: a thread for each input would cost more than the input. The store ends by
-/// itself once nobody holds it.
+/// Runs the store and its users in one thread, because a thread for each input would cost more than the input. The store ends by itself
+/// once nobody holds it.
 fn run(state: &Path, users: impl AsyncFnOnce(&Outbox)) {
     let clock: SharedClock = Arc::new(FixedClock::default());
     let reporter =
@@ -105,7 +105,7 @@ fn run(state: &Path, users: impl AsyncFnOnce(&Outbox)) {
     ended.expect("the store ends");
 }
 
-/// What is accepted is there.
+/// Asserts that an accepted message is stored.
 async fn accept(outbox: &Outbox) {
     match outbox.accept(message(b"afterwards"), Account::default()).await {
         Ok(id) => {
@@ -133,7 +133,7 @@ fn message(payload: &[u8]) -> Message {
     }
 }
 
-/// A database as a gateway has it.
+/// Returns a database like a gateway's.
 fn intact() -> Vec<u8> {
     let folder = fuzz::folder();
     run(folder.path(), async |outbox| {

@@ -1,4 +1,4 @@
-//! The MQTT client against a broker that sends anything: raw bytes and whole packets, between what programs send.
+//! The MQTT client against a broker that sends anything: raw bytes and whole packets, between messages of programs.
 
 #![no_main]
 
@@ -19,14 +19,14 @@ const CLIENT_ID: &str = "gw-1";
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
-    /// The first packet: CONNACK, if the broker keeps to the protocol.
+    /// The first packet: CONNACK, if the broker follows the protocol.
     connack: &'a [u8],
     steps: Vec<Step<'a>>,
 }
 
 #[derive(Arbitrary, Debug)]
 enum Step<'a> {
-    /// From the broker.
+    /// Bytes from the broker.
     Bytes(&'a [u8]),
     Message {
         id: Option<u16>,
@@ -38,7 +38,7 @@ enum Step<'a> {
     Puback(u16, u8),
     Suback(u16, &'a [u8]),
     Unsuback(u16, &'a [u8]),
-    /// From the programs.
+    /// Requests of programs.
     Publish {
         acknowledged: bool,
         retain: bool,
@@ -74,7 +74,7 @@ fn read(frame: Frame) -> Result<Packet, ProtocolError> {
     decode(frame, Sender::Server, ProtocolVersion::V5)
 }
 
-/// The stream is cut in the same way whether it comes at once or byte by byte.
+/// Asserts that the stream is split into the same packets whether it arrives at once or byte by byte.
 fn check_framing(input: &Input) {
     let mut stream = input.connack.to_vec();
     for step in &input.steps {
@@ -91,7 +91,7 @@ struct Connection {
     client: Client,
     input: BytesMut,
     output: BytesMut,
-    /// What the broker has yet to answer, and what we have.
+    /// Packets that the broker has not answered yet, and packets that we have not.
     published: BTreeSet<u16>,
     received: Vec<u16>,
 }
@@ -108,7 +108,7 @@ impl Connection {
         }
     }
 
-    /// `None` once the broker has broken the protocol or the connection has ended.
+    /// Executes a step. Returns `None` once the broker has violated the protocol or the connection has ended.
     fn take(&mut self, step: &Step) -> Option<()> {
         match step {
             Step::Bytes(bytes) => self.input.extend_from_slice(bytes),
@@ -171,7 +171,7 @@ impl Connection {
         assert!(self.output.len() <= self.client.limits().maximum_packet_size as usize);
     }
 
-    /// What we would write as a client is what a server may send: it comes out as it went in.
+    /// Decodes a message that we encoded as a client. A server may send the same packet, so it must be unchanged.
     fn send_message(&mut self, id: Option<u16>, retain: bool, topic: &str, payload: &[u8], user: &[(&str, &str)]) {
         let properties = Properties {
             user_properties: user
@@ -263,7 +263,7 @@ impl Connection {
     fn note(&mut self, id: Option<u16>) {
         self.received.extend(id);
         let different: BTreeSet<_> = self.received.iter().collect();
-        // Twice of it is borne, for servers that lose count.
+        // A second acknowledgement is tolerated, for servers that lose count.
         assert!(
             different.len() <= 2 * usize::from(RECEIVE_MAXIMUM),
             "more than we have announced"

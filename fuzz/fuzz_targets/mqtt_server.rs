@@ -1,4 +1,4 @@
-//! The MQTT server against a client that sends anything: raw bytes and whole packets, between the answers of its driver.
+//! The MQTT server against a client that sends anything: raw bytes and whole packets, between the responses of its driver.
 
 #![no_main]
 
@@ -31,7 +31,7 @@ struct Input<'a> {
 #[derive(Arbitrary, Debug)]
 enum Step<'a> {
     Client(Sent<'a>),
-    /// From the driver.
+    /// Responses of the driver.
     Puback(u8, u8),
     Suback(u8, Vec<u8>),
     Unsuback(u8, Vec<u8>),
@@ -76,7 +76,7 @@ fn check_codec((first, body, from_client, is_v5): (u8, &[u8], bool, bool)) {
     };
     let mut bytes = BytesMut::new();
     assert_eq!(encode(&mut bytes, &packet, version), Ok(()), "{packet:?}");
-    // The fixed header ends with the first byte of the length that has no successor.
+    // The fixed header ends with the first length byte without the continuation bit.
     let length = bytes.iter().skip(1).take_while(|byte| **byte & 0x80 != 0).count() + 1;
     let first = bytes.first().copied().unwrap_or_default();
     let body = bytes.freeze().slice(1 + length..);
@@ -95,7 +95,7 @@ struct Connection {
     /// Requests that the driver has not answered yet.
     published: BTreeSet<u16>,
     closed: bool,
-    /// Whether CONNACK has said success; `None` before it.
+    /// Whether CONNACK reported success; `None` before CONNACK.
     accepted: Option<bool>,
     /// Whether the server has sent its last packet.
     is_over: bool,
@@ -121,7 +121,7 @@ impl Connection {
         }
     }
 
-    /// Whether the client has said CONNECT and was accepted.
+    /// Whether the client has sent CONNECT and was accepted.
     fn connect(&mut self, input: &Input) -> bool {
         match self.server.next(&mut self.input, self.now) {
             Some(Action::Connect(connect)) => {
@@ -192,7 +192,7 @@ impl Connection {
     fn deliver(&mut self, qos: u8, retain: bool, identifiers: &[u16], payload: u16) {
         let before: BTreeSet<u16> = self.server.in_flight().collect();
         let payload = vec![b'x'; payload.into()];
-        // Subscriptions have no identifier 0.
+        // Subscription identifiers are never 0.
         let identifiers: Vec<u32> = identifiers.iter().map(|one| u32::from(*one) + 1).collect();
         let outcome = self
             .server
@@ -202,7 +202,7 @@ impl Connection {
         }
     }
 
-    /// `None` once the connection has ended.
+    /// Reads bytes. Returns `None` once the connection has ended.
     fn read(&mut self) -> Option<()> {
         while let Some(action) = self.server.next(&mut self.input, self.now) {
             match action {
@@ -237,7 +237,7 @@ impl Connection {
         }
     }
 
-    /// The server writes what a client can read.
+    /// Asserts that a client can decode what the server writes.
     fn written(&mut self) {
         let mut output = self.server.output().split();
         let mut framer = Framer::new(Sender::Server);
@@ -255,7 +255,7 @@ impl Connection {
         assert!(output.is_empty(), "half a packet was written");
     }
 
-    /// CONNACK comes first and once, DISCONNECT last and only behind success.
+    /// Asserts that CONNACK comes first and once, and DISCONNECT last and only after a successful CONNACK.
     fn check_order(&mut self, packet: &Packet) {
         assert!(!self.is_over, "{packet:?} behind the last packet");
         match (packet, self.accepted) {

@@ -1,4 +1,4 @@
-//! A proxy's answer to CONNECT, which arrives in pieces.
+//! A proxy's response to CONNECT, which arrives in pieces.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The command's side of the socket: whatever a daemon answers is read, or refused, and nothing is read twice differently.
+//! The command's side of the socket: any response of a daemon is parsed or refused, always in the same way.
 
 #![no_main]
 
@@ -8,12 +8,12 @@ use gatepost_client::http::{self, Opened, ResponseError};
 use gatepost_client::json::Value;
 use libfuzzer_sys::fuzz_target;
 
-/// What the parser documents as the largest body.
+/// The maximum size of a body, as the parser documents it.
 const LARGEST: usize = 1024 * 1024;
 
 fuzz_target!(|input: &[u8]| {
     let whole = http::read_response(&mut &input[..]);
-    // In pieces of seven bytes, as a slow daemon sends it.
+    // In pieces of seven bytes, as from a slow daemon.
     let pieces = http::read_response(&mut BufReader::with_capacity(7, input));
     match (&whole, &pieces) {
         (Ok(one), Ok(other)) => {
@@ -36,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// A stream's lines are what its body is as a whole.
+/// Asserts that the lines of a stream are those of its whole body.
 fn read_lines(input: &[u8], whole: &Result<http::Response, ResponseError>) {
     match http::open(BufReader::new(input)) {
         Ok(Opened::Lines(mut lines)) => {
@@ -56,7 +56,7 @@ fn read_lines(input: &[u8], whole: &Result<http::Response, ResponseError>) {
     }
 }
 
-/// What is read as JSON is written so that it is read as the same.
+/// Asserts that parsed JSON is the same after writing and parsing it again.
 fn read_json(document: &[u8]) {
     match Value::parse(document) {
         Ok(value) => {

@@ -1,4 +1,4 @@
-//! The sealed file in which credentials pass to the next run of the daemon: what comes out of it is usable and fits.
+//! The sealed file in which credentials pass to the next run of the daemon: everything that is read from it is usable and consistent.
 
 #![no_main]
 
@@ -49,7 +49,7 @@ fuzz_target!(|content: &[u8]| {
     }
 });
 
-/// What is sealed again is read again.
+/// Asserts that entries are unchanged after sealing and reading them.
 fn round_trip(entries: &[Entry], purpose: &Purpose, clock: &FixedClock) {
     let again = seal(entries, ENDPOINT, clock).expect("a file in memory");
     let read = unseal(again, purpose, clock).expect("our own file");

@@ -1,5 +1,5 @@
-//! Topic filters, against a plain reference: which topics a filter takes in, which filter covers which, and that the minimal_cover
-//! filters together take in exactly what all programs asked for.
+//! Topic filters, compared with a simple reference implementation: which topics a filter matches, which filter covers which, and that the
+//! filters of `minimal_cover` together match exactly what all programs asked for.
 
 #![no_main]
 
@@ -49,7 +49,7 @@ fuzz_target!(|input: Input| {
                 );
                 witnesses(inner).for_each(|topic| assert!(matches(outer, &topic), "{outer} > {inner}: {topic}"));
             } else {
-                // Some topic that the inner one takes in is not taken in by the outer one.
+                // There is a topic that the inner filter matches and the outer one does not.
                 assert!(
                     witnesses(inner).any(|topic| !reference(outer, &topic)),
                     "{outer} does not cover {inner}"
@@ -70,7 +70,7 @@ fuzz_target!(|input: Input| {
     check_minimal_cover(&programs, topic);
 });
 
-/// MQTT 5.0, 4.7, as AWS IoT differs from it (`a/#` does not take in `a`), level by level.
+/// Matches level by level according to MQTT 5.0, 4.7, with AWS IoT's deviation (`a/#` does not match `a`).
 fn reference(filter: &str, topic: &str) -> bool {
     fn rest(filter: &[&str], topic: &[&str]) -> bool {
         match (filter, topic) {
@@ -86,8 +86,8 @@ fn reference(filter: &str, topic: &str) -> bool {
     !(wild && topic.starts_with('$')) && rest(&levels(filter), &levels(topic))
 }
 
-/// Topics that a filter takes in: wildcards filled in with a level that occurs nowhere else, with an empty one, and, for
-/// `#`, with one and with two levels.
+/// Returns topics that a filter matches: wildcards are replaced by a level that occurs nowhere else, by an empty one, and `#` by one and by
+/// two levels.
 fn witnesses(filter: &str) -> impl Iterator<Item = String> {
     let fill = |single: &'static str, multi: &'static str| {
         let levels: Vec<&str> = filter

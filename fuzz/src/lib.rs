@@ -1,4 +1,4 @@
-//! What the fuzz targets share: a clock that stands still, folders in memory, and inputs in several parts.
+//! Shared by the fuzz targets: a clock that stands still, folders in memory, and inputs in several parts.
 
 pub mod mqtt;
 
@@ -9,10 +9,10 @@ use gatepost::clock::{AwsTime, Clock};
 use gatepost::config::Folders;
 use tempfile::TempDir;
 
-/// The moment at which every target runs, 2027-01-15T08:00:00Z: certificates among the seeds are valid then.
+/// The time at which every target runs, 2027-01-15T08:00:00Z, when the certificates among the seeds are valid.
 pub const NOW: Duration = Duration::from_secs(1_800_000_000);
 
-/// A clock that stands still, so that a crash is reproduced at any later time.
+/// A clock that stands still, so that a crash can be reproduced at any later time.
 #[derive(Debug, Default)]
 pub struct FixedClock(AwsTime);
 
@@ -30,19 +30,19 @@ impl Clock for FixedClock {
     }
 }
 
-/// A folder of this process. `fuzz/run` has it in memory, because an input may cost several files, and removes it at the end, which
-/// a target cannot: libFuzzer ends it without a word.
+/// Creates a folder for this process. `fuzz/run` places it in memory, because an input may cost several files, and removes it at the end. A
+/// target cannot remove it, because libFuzzer ends the process without notice.
 ///
 /// # Panics
-/// When there is no room for it.
+/// If there is no room for it.
 pub fn folder() -> TempDir {
-    // Whatever the caller's umask: the daemon takes no configuration that everybody may write.
+    // The mode must not depend on the caller's umask: the daemon refuses a configuration that everybody may write.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let folder = tempfile::Builder::new().prefix("gatepost-fuzz.").tempdir();
     folder.expect("a folder for the target's files")
 }
 
-/// The daemon's folders, all of them below `folder`.
+/// Returns the daemon's folders, all below `folder`.
 pub fn folders(folder: &Path) -> Folders {
     let below = |name: &str| -> PathBuf { folder.join(name) };
     Folders {
@@ -52,7 +52,7 @@ pub fn folders(folder: &Path) -> Folders {
     }
 }
 
-/// The parts of an input that consists of several: a line `%%` stands between two.
+/// Splits an input at lines `%%` into its parts.
 pub fn parts(input: &[u8]) -> Vec<&[u8]> {
     const SEPARATOR: &[u8] = b"\n%%\n";
     let mut parts = Vec::new();
@@ -65,11 +65,11 @@ pub fn parts(input: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// Asserts that a text for people is one: short enough to be read, and nothing in it moves a terminal's cursor. Lines may
-/// end, because a list of findings has a line for each.
+/// Asserts that a text is suitable for people: short, and without characters that move a terminal's cursor. Line breaks are allowed,
+/// because a list of findings has a line for each.
 ///
 /// # Panics
-/// When it is not.
+/// If it is not.
 pub fn assert_readable(text: &str) {
     assert!(text.len() < 64 * 1024, "{} bytes of message", text.len());
     let control = text.chars().find(|letter| letter.is_control() && *letter != '\n');

@@ -6,29 +6,29 @@ use gatepost::mqtt::packet::{Acknowledgement, Publish, Subscribe, Subscription, 
 use gatepost::mqtt::{Packet, ProtocolVersion, ReasonCode, encode};
 use gatepost::qos::Qos;
 
-/// The first bytes of a client.
+/// The first bytes from a client.
 #[derive(Arbitrary, Debug)]
 pub enum First<'a> {
-    /// Any.
+    /// Arbitrary bytes.
     Bytes(&'a [u8]),
-    /// CONNECT with this level, these flags and this rest behind the keep-alive.
+    /// CONNECT with this level, these flags and this rest after the keep-alive.
     Connect(u8, u8, &'a [u8]),
-    /// A right CONNECT of MQTT 5 with a will and a session expiry.
+    /// A valid CONNECT of MQTT 5 with a will and a session expiry.
     V5 {
         /// The Maximum Packet Size.
         narrow: Option<u8>,
         /// The Receive Maximum.
         window: Option<u8>,
     },
-    /// A right CONNECT of MQTT 3.1.1.
+    /// A valid CONNECT of MQTT 3.1.1.
     V3 {
-        /// With mosquitto's bit for bridges.
+        /// Whether it has mosquitto's bit for bridges.
         bridge: bool,
     },
 }
 
 impl First<'_> {
-    /// The bytes.
+    /// Encodes it.
     pub fn bytes(&self) -> Vec<u8> {
         let framed = |level: u8, flags: u8, rest: &[u8]| {
             let body = [&b"\x00\x04MQTT"[..], &[level, flags, 0, 60], rest].concat();
@@ -54,26 +54,26 @@ impl First<'_> {
     }
 }
 
-/// Bytes of a client behind its CONNECT.
+/// Bytes from a client after its CONNECT.
 #[derive(Arbitrary, Debug)]
 pub enum Sent<'a> {
-    /// Any.
+    /// Arbitrary bytes.
     Bytes(&'a [u8]),
-    /// A packet of this first byte and any body.
+    /// A packet with this first byte and any body.
     Framed(u8, &'a [u8]),
     /// PUBLISH.
     Publish {
-        /// At quality of service 1.
+        /// The packet identifier, at QoS 1.
         id: Option<u8>,
-        /// Flag.
+        /// The flag DUP.
         dup: bool,
-        /// Flag.
+        /// The flag RETAIN.
         retain: bool,
-        /// Topic.
+        /// The topic.
         topic: &'a str,
-        /// Topic alias.
+        /// The topic alias.
         alias: Option<u8>,
-        /// Payload.
+        /// The payload.
         payload: &'a [u8],
     },
     /// PUBACK.
@@ -87,7 +87,7 @@ pub enum Sent<'a> {
 }
 
 impl Sent<'_> {
-    /// The bytes in this version; none where they would be no packet.
+    /// Encodes it in this version; nothing if that is not a packet.
     pub fn bytes(&self, version: ProtocolVersion) -> Vec<u8> {
         let mut bytes = BytesMut::new();
         let packet = match self {
@@ -144,7 +144,7 @@ impl Sent<'_> {
     }
 }
 
-/// A packet of any content; none where its length needs more than two bytes.
+/// Returns a packet with any content; nothing if its length needs more than two bytes.
 fn frame(first: u8, body: &[u8]) -> Vec<u8> {
     let (low, high) = (body.len() % 128, body.len() / 128);
     let byte = |value: usize| u8::try_from(value).unwrap_or_default();

@@ -1,22 +1,22 @@
-// Finds the commit that is being built. Included by the build scripts of gatepostd and of gatepost, so that both tell the same.
+// Finds the commit that is being built. Included by the build scripts of gatepostd and gatepost, so that both report the same.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// `git archive` writes the commit and its date into this file (.gitattributes), so that an unpacked source archive knows it as well.
+/// `git archive` writes the commit and its date into this file (.gitattributes), so that an unpacked source archive contains them as well.
 const ARCHIVE_FILE: &str = "packaging/version/archived-commit";
-/// An abbreviation of fixed length: git's own choice grows with the repository, and builds must be reproducible.
+/// Length of an abbreviation. It is fixed, because git's own choice grows with the repository, and builds must be reproducible.
 const LENGTH: usize = 12;
 
-/// Tells the compiler the version as `--version` prints it (`GATEPOST_VERSION`), and the commit (`GATEPOST_COMMIT`, may be empty).
-/// `root` is the folder of the workspace, seen from that of the package.
+/// Passes the version that `--version` prints (`GATEPOST_VERSION`) and the commit (`GATEPOST_COMMIT`, may be empty) to the compiler. `root`
+/// is the folder of the workspace, relative to that of the package.
 fn announce_version(root: &Path) {
     println!("cargo::rerun-if-env-changed=GATEPOST_BUILD_COMMIT");
     println!("cargo::rerun-if-changed={}", root.join(ARCHIVE_FILE).display());
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let given = std::env::var("GATEPOST_BUILD_COMMIT").ok().filter(|text| is_commit(text));
     let commit = given.or_else(|| commit_of_git(root)).or_else(|| commit_of_archive(root));
-    // A debug build is not made anew at each commit, so it says that it may be younger.
+    // A debug build is not repeated for each commit, so it says that it may be newer.
     if release {
         watch_commits(root);
     }
@@ -31,8 +31,8 @@ fn announce_version(root: &Path) {
     println!("cargo::rustc-env=GATEPOST_COMMIT={}", commit.unwrap_or_default());
 }
 
-/// The commit with `-dirty` where the checkout has changes. None where this is no checkout of gatepost's own: sources that were
-/// unpacked below another repository would else be given that one's commit.
+/// Returns the commit, with `-dirty` if the checkout has changes. Returns `None` outside of gatepost's own checkout: sources that were
+/// unpacked below another repository would otherwise get that repository's commit.
 fn commit_of_git(root: &Path) -> Option<String> {
     if !root.join(".git").exists() {
         return None;
@@ -48,18 +48,18 @@ fn commit_of_archive(root: &Path) -> Option<String> {
     is_commit(&commit).then_some(commit)
 }
 
-/// In a checkout the archive's file holds git's placeholder, and a packager may give any text.
+/// Whether the text is a commit. In a checkout the archive's file contains git's placeholder, and a packager may give any text.
 fn is_commit(text: &str) -> bool {
     let digits = text.strip_suffix("-dirty").unwrap_or(text);
     digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Has cargo run the build script again after a commit, a checkout, or a change of a source file.
+/// Lets cargo run the build script again after a commit, a checkout, or a change of a source file.
 fn watch_commits(root: &Path) {
     for path in ["src", "client/src", "Cargo.toml", "Cargo.lock", "build.rs", "client/build.rs"] {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
-    // Each commit and each checkout writes a line to HEAD's log. A path that does not exist would make each build a new one.
+    // Each commit and each checkout writes a line to HEAD's log. A path that does not exist would cause a rebuild each time.
     for name in ["HEAD", "logs/HEAD"] {
         let path = git(root, &["rev-parse", "--git-path", name]).map(|path| root.join(PathBuf::from(path)));
         if let Some(path) = path.filter(|path| path.exists()) {

@@ -1,4 +1,4 @@
-//! The AWS side as config/aws makes it: what people are told to register is enough for a first boot.
+//! The AWS side as created from config/aws: what the documentation tells people to register is sufficient for a first boot.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -10,7 +10,7 @@ use crate::support::{self, Gateway, PIN, options};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/aws");
 
-/// The commands that `make fleet-ca` prints, pasted as they are, then a gateway whose request its CA signs.
+/// Runs the commands that `make fleet-ca` prints, unchanged, and then a gateway whose request that CA signs.
 #[test]
 fn the_files_and_commands_of_fleet_ca_bring_a_gateway_online() {
     for mode in ["MODE=DEFAULT", "MODE=SNI_ONLY KEY=rsa-2048 ROLE_ALIAS=other"] {
@@ -75,7 +75,7 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
     }
     assert!(!shell.path().join("new/fleet-ca.key.new").exists());
 
-    // A folder with a .gitignore of its own keeps it, and its repository does not take the key.
+    // A folder with its own .gitignore keeps it, and the key is not added to its repository.
     shell.step("git init -q own && echo target >own/.gitignore");
     for _ in 0..2 {
         shell.step(&format!("OUT=own {fleet_ca}"));
@@ -91,7 +91,7 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
         "{ignored}"
     );
 
-    // Git takes nothing of the folder, and a file that keeps the output is never empty.
+    // Git ignores everything in the folder, and a failed command never leaves an empty file.
     shell.step("git init -q repository && cp -r fleet-ca repository/");
     assert_eq!(
         shell.step("git -C repository status --porcelain --untracked-files=all"),
@@ -104,7 +104,7 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
     let kept = std::fs::read_to_string(shell.path().join("commands.sh")).unwrap();
     assert!(kept.starts_with("# fleet-ca has failed"), "{kept}");
 
-    // Without AWS at hand it is made all the same, and says how far the policy reaches.
+    // Without access to AWS the template is created nevertheless, with a note about the reach of its policy.
     shell.set("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     let printed = shell.try_step(&format!("MODE=SNI_ONLY OUT=alone {fleet_ca}"), "");
     assert!(
@@ -114,7 +114,7 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
     );
 }
 
-/// The CloudFormation template holds the policy and the provisioning template again, as it must: they are the same.
+/// The CloudFormation template contains copies of the policy and the provisioning template, which must be identical to the originals.
 #[test]
 fn the_cloudformation_template_matches_the_policy_files() {
     let cloud = Cloudlet::start(options()).unwrap();

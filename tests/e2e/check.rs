@@ -1,4 +1,4 @@
-//! `gatepost check`: what is wrong, and the next step, with the daemon and without it.
+//! `gatepost check`: faults and next steps, with and without the daemon.
 
 mod faults;
 mod findings;
@@ -14,7 +14,7 @@ use crate::command::{contains_all, run};
 use crate::registry::bring_online_known;
 use crate::support::{Gateway, World};
 
-/// `gatepost check` for this gateway, in this cloud.
+/// Runs `gatepost check` for this gateway, with this cloud.
 pub fn check(gateway: &Gateway, cloud: &Cloudlet, arguments: &[&str]) -> Command {
     let mut check = Command::new(gateway.client());
     check
@@ -28,7 +28,7 @@ pub fn check(gateway: &Gateway, cloud: &Cloudlet, arguments: &[&str]) -> Command
     check
 }
 
-/// The exit code and the document.
+/// Returns the exit code and the document.
 fn document(world: &World) -> (i32, Value) {
     let (code, out, reason) = run(&mut check(&world.gateway, &world.cloud, &["--json"]));
     let document = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{reason}"));
@@ -43,14 +43,14 @@ fn line<'a>(document: &'a Value, name: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no line {name} in {document:#}"))
 }
 
-/// The names of the lines that ended so.
+/// Returns the names of the lines with this outcome.
 fn ended<'a>(document: &'a Value, outcome: &str) -> Vec<&'a str> {
     let lines = document["checks"].as_array().unwrap().iter();
     let ended = lines.filter(|line| line["outcome"] == outcome);
     ended.map(|line| line["name"].as_str().unwrap()).collect()
 }
 
-/// A world whose gateway was online once; the daemon does not run now.
+/// Creates a world whose gateway has been online once; its daemon is not running now.
 fn provisioned() -> World {
     let mut world = World::new();
     bring_online_known(&mut world);
@@ -92,7 +92,7 @@ fn check_succeeds_with_and_without_the_daemon() {
     let (code, text, _) = run(&mut check(&world.gateway, &world.cloud, &[]));
     assert_eq!(code, 0);
     assert!(text.starts_with("ok    configuration"), "{text}");
-    // A daemon with folders of its own is found by its socket, as by every other command.
+    // Like every other command, it finds a daemon with its own folders by the socket.
     let socket = world.gateway.socket();
     let mut elsewhere = check(&world.gateway, &world.cloud, &[]);
     let (code, text, _) = run(elsewhere
@@ -138,7 +138,7 @@ fn check_succeeds_with_and_without_the_daemon() {
         "AWS call",
     ];
     assert_eq!(ended(&without, "ok"), names);
-    // Nothing was changed by looking: the session goes on where it was.
+    // The check has changed nothing: the session continues.
     world.gateway.start();
     world.gateway.wait_online();
     assert_eq!(world.gateway.status()["session"]["session_present"], true);
@@ -147,7 +147,7 @@ fn check_succeeds_with_and_without_the_daemon() {
 #[test]
 fn without_the_daemon_its_unit_is_asked_for_the_variables_of_the_module() {
     let world = provisioned();
-    // What systemd would say; the machine of this test has no such unit.
+    // This takes the place of systemd: the test machine has no such unit.
     let bin = world.gateway.folder.path().join("bin");
     fs::create_dir(&bin).unwrap();
     let (_, store) = world
@@ -172,7 +172,7 @@ fn without_the_daemon_its_unit_is_asked_for_the_variables_of_the_module() {
     );
     assert_eq!(line(&document, "key")["outcome"], "ok");
 
-    // What the caller has set counts.
+    // Variables that the caller has set take precedence.
     let mut own = check(&world.gateway, &world.cloud, &["--json"]);
     let (code, out, _) = run(own.env("SOFTHSM2_CONF", "/nowhere.conf").env("PATH", &path));
     let document: Value = serde_json::from_str(&out).unwrap();
@@ -237,7 +237,7 @@ subscribe = ["{thing}/+"]
     ] {
         let (code, text, reason) = explain(user);
         assert_eq!((code, reason.as_str()), (0, ""), "{user}");
-        // What is found in this user's home is the machine's.
+        // This user's home folder depends on the machine.
         let found: Vec<&str> = text.lines().take_while(|line| !line.contains("AWS files")).collect();
         assert!(
             found[0].contains("role alias telemetry") && found[0].contains(telemetry),

@@ -13,17 +13,17 @@ use crate::faketime::WallClock;
 use crate::registry::certificate_for;
 use crate::support::{PIN, World, options};
 
-/// More than the minute after which the daemon looks at an unset clock again.
+/// More than the minute after which the daemon checks an unset clock again.
 const MORE_THAN_A_MINUTE: Duration = Duration::from_secs(120);
 
-/// A SoftHSM token that is not there for now.
+/// A SoftHSM token that is unplugged.
 pub struct UnpluggedToken {
     tokens: PathBuf,
     away: PathBuf,
 }
 
 impl UnpluggedToken {
-    /// Pulls the token out, with all that is in it.
+    /// Unplugs the token, with its content.
     pub fn new(token: &dyn Token) -> Self {
         let (_, config) = token
             .env()
@@ -49,7 +49,7 @@ impl UnpluggedToken {
 
 #[test]
 fn promise_9_it_becomes_ready_as_token_clock_and_network_arrive() {
-    // A folder and ports of its own, so that the cloud can come back as the one it was.
+    // Its own folder and ports, so that the cloud can be restarted unchanged.
     let folder = TempDir::new().unwrap();
     let (mqtt_port, credentials_port) = ports();
     let cloud_options = Options {

@@ -1,15 +1,15 @@
-//! The gateway as AWS sees it, told by the cloudlet's events.
+//! The gateway as AWS sees it, according to the cloudlet's events.
 
 use cloudlet::{Cloudlet, Endpoint, Event};
 
 use crate::support::{SOON, THING};
 
-/// The number of events so far, as the mark for later questions.
+/// Returns the number of events so far, to be passed to the other functions as `mark`.
 pub fn mark(cloud: &Cloudlet) -> usize {
     cloud.events().len()
 }
 
-/// Waits for the first connection after `mark`; whether its session was resumed.
+/// Waits for the first connection after `mark`; returns whether its session was resumed.
 pub fn session_present(cloud: &Cloudlet, mark: usize) -> bool {
     let event = cloud.wait_for_after(
         mark,
@@ -22,7 +22,7 @@ pub fn session_present(cloud: &Cloudlet, mark: usize) -> bool {
     }
 }
 
-/// Waits until a connection that had been accepted is over; how it ended.
+/// Waits until an accepted connection has ended; returns the reason.
 pub fn end_of_connection(cloud: &Cloudlet, mark: usize) -> String {
     let event = cloud.wait_for_after(
         mark,
@@ -35,7 +35,7 @@ pub fn end_of_connection(cloud: &Cloudlet, mark: usize) -> String {
     }
 }
 
-/// The number of certificates in each MQTT handshake after `mark`.
+/// Returns the number of certificates in each MQTT handshake after `mark`.
 pub fn chains(cloud: &Cloudlet, mark: usize) -> Vec<usize> {
     let handshake = |event: Event| match event {
         Event::TlsAccepted {
@@ -48,14 +48,14 @@ pub fn chains(cloud: &Cloudlet, mark: usize) -> Vec<usize> {
     cloud.events().into_iter().skip(mark).filter_map(handshake).collect()
 }
 
-/// The number of CONNECTs after `mark`.
+/// Returns the number of CONNECTs after `mark`.
 pub fn connects(cloud: &Cloudlet, mark: usize) -> usize {
     let events = cloud.events();
     let connects = |event: &&Event| matches!(event, Event::ConnectReceived { client_id, .. } if client_id == THING);
     events.iter().skip(mark).filter(connects).count()
 }
 
-/// Why CONNECTs were not let in, after `mark`.
+/// Returns the reasons why CONNECTs were refused after `mark`.
 pub fn refusals(cloud: &Cloudlet, mark: usize) -> Vec<String> {
     let refusal = |event: Event| match event {
         Event::ConnectRefused { reason, .. } => Some(reason),

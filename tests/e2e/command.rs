@@ -16,14 +16,14 @@ use serde_json::Value;
 
 use crate::support::{Gateway, PIN, THING, World, options};
 
-/// The command for this daemon.
+/// Returns the command for this daemon.
 pub fn client(gateway: &Gateway, arguments: &[&str]) -> Command {
     let mut client = Command::new(gateway.client());
     client.env("GATEPOST_SOCKET", gateway.socket()).args(arguments);
     client
 }
 
-/// Its exit code, stdout and stderr.
+/// Runs it; returns its exit code, stdout and stderr.
 pub fn run(command: &mut Command) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -31,7 +31,7 @@ pub fn run(command: &mut Command) -> (i32, String, String) {
 }
 
 pub fn contains_all(text: &str, words: &[&str]) {
-    // The screen is broken into lines of 80 characters anywhere between two words.
+    // The screen is wrapped at 80 characters, so line breaks may be between any two words.
     let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for word in words {
         assert!(flowing.contains(word), "{word:?} is not in:\n{text}");
@@ -121,7 +121,7 @@ fn csr_waits_until_the_signing_request_exists() {
     assert_eq!(csr, fs::read_to_string(world.gateway.state("device.csr")).unwrap());
     world.gateway.stop();
 
-    // What does not come by itself is not waited for.
+    // The command does not wait for a state that needs a person.
     fs::remove_file(world.gateway.state("device.csr")).unwrap();
     world.gateway.configure("object=device", "object=device;serial=none");
     world.gateway.start();
@@ -143,7 +143,7 @@ fn promise_7_a_refused_user_gets_the_reason() {
     world.gateway.start();
     world.gateway.wait_for_csr();
     fs::set_permissions(world.gateway.folder.path(), Permissions::from_mode(0o755)).unwrap();
-    // Where the daemon was built, others may not look.
+    // Other users may not enter the folder where the daemon was built.
     let copy = world.gateway.folder.path().join("gatepost");
     executable::copy(&world.gateway.client(), &copy).unwrap();
     let stranger = |arguments: &[&str]| {

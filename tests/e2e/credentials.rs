@@ -1,4 +1,4 @@
-//! Temporary credentials: what every failure of the provider looks like, and that none of them takes good ones away.
+//! Temporary credentials: how each failure of the provider is reported, and that no failure removes valid credentials.
 
 mod failures;
 mod outage;
@@ -16,10 +16,10 @@ use self::failures::{Failure, ROLE};
 use self::switch::switch;
 use crate::support::{Gateway, SOON, THING, World};
 
-/// Lives long enough to be handed out for 40 s, short enough to be refreshed after less than 30 s.
+/// Long enough to be handed out for 40 s, short enough to be refreshed after less than 30 s.
 const SHORT_LIVED: Lifetime = Lifetime::Seconds(100);
 
-/// A world in which each of these failures has a role alias of its own; none of them happens yet.
+/// Creates a world in which each of these failures has its own role alias; none of them occurs yet.
 fn world(failures: &[Failure]) -> World {
     let mut world = World::new();
     for failure in failures {
@@ -30,7 +30,7 @@ fn world(failures: &[Failure]) -> World {
     world
 }
 
-/// One alias's part of the status.
+/// Returns an alias's part of the status.
 fn alias(gateway: &Gateway, name: &str) -> Value {
     let status = gateway.status();
     let aliases = status["role_aliases"].as_array().cloned().unwrap_or_default();
@@ -58,17 +58,17 @@ fn access_key(gateway: &Gateway, alias: &str) -> String {
     answer.json().unwrap()["AccessKeyId"].as_str().unwrap().to_owned()
 }
 
-/// The time until the next attempt, according to the status.
+/// Returns the time until the next attempt, according to the status.
 fn next_attempt(gateway: &Gateway, name: &str) -> Duration {
     let time = |value: &Value| humantime::parse_rfc3339(value.as_str().unwrap_or_default()).ok();
     let next = time(&alias(gateway, name)["next_refresh"]).unwrap();
     next.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-/// A caller who has nothing yet reads what the status says, and the journal has it too: one wording.
+/// Asserts that the error for a caller without credentials, the status and the journal contain the same text.
 fn assert_one_wording(gateway: &Gateway, failure: &Failure) {
     let message = |document: &Value| document["message"].as_str().map(str::to_owned);
-    // AWS's request ID changes with every attempt, so both are looked at until no attempt was in between.
+    // AWS's request ID changes with every attempt, so both are read until no attempt was made in between.
     let look = || {
         let answer = gateway.get(&path(failure.alias));
         let said = answer.json().unwrap();
@@ -136,7 +136,7 @@ fn promise_8_each_failure_of_opening_is_reported_and_recovers() {
         assert!(world.cloud.credential_requests(failure.alias) > 1, "{}", failure.alias);
         access_key(&world.gateway, failure.alias);
     }
-    // A refusal is mended by somebody at AWS, and a restart is how somebody shortens the wait.
+    // Somebody at AWS must fix the cause of a refusal; then a restart shortens the wait.
     world.gateway.stop();
     world.gateway.start();
     for failure in &failures {
@@ -164,7 +164,7 @@ fn promise_3_failed_refreshes_keep_valid_credentials() {
         failure.begin(&world.cloud);
     }
 
-    // A working refresh meanwhile: new credentials, and not one request refused on the way there.
+    // Meanwhile a working refresh: new credentials, and no request was refused before them.
     let old = access_key(&world.gateway, "fresh");
     wait::until(SOON, "the refresh", || access_key(&world.gateway, "fresh") != old).unwrap();
 
@@ -177,7 +177,7 @@ fn promise_3_failed_refreshes_keep_valid_credentials() {
         assert!(words.contains(failure.words), "{words}");
         assert_eq!(&access_key(&world.gateway, failure.alias), key, "the last good ones");
     }
-    // Not beyond their life, though: a minute before its end a set is not handed out any more.
+    // But not beyond their lifetime: credentials are not handed out in the last minute.
     let failure = &failures[0];
     wait_for_alias(
         &world.gateway,
@@ -200,8 +200,7 @@ fn promise_3_a_lost_network_does_not_affect_valid_credentials() {
     gateway.stop();
 }
 
-/// The provider refuses a thing name that does not belong to the certificate, and asks for none: so this is how one sees
-/// that it is sent.
+/// The provider requires no thing name, but refuses one that does not belong to the certificate, which proves that it is sent.
 #[test]
 fn the_thing_name_is_sent() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! Somebody else at AWS IoT: Mosquitto's clients with a certificate of their own, that see and send what they like.
+//! Another client of AWS IoT: Mosquitto's clients with their own certificate, which may receive and send everything.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::registry::register;
 use crate::support::{SOON, THING, World};
 
-/// mosquitto_sub as a dashboard would use AWS IoT, and mosquitto_pub beside it.
+/// mosquitto_sub, like a dashboard connected to AWS IoT, and mosquitto_pub.
 pub struct Dashboard {
     process: Process,
     host: String,
@@ -23,12 +23,12 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// One that sees everything of the gateway.
+    /// Starts a dashboard that receives everything of the gateway.
     pub fn start(world: &World) -> Self {
         Self::watching(world, &format!("{THING}/#"))
     }
 
-    /// One that sees this; without wildcards, what AWS has retained as well.
+    /// Starts a dashboard that receives messages for this filter; without wildcards, also the message that AWS has retained.
     pub fn watching(world: &World, filter: &str) -> Self {
         let key = SoftwareKey::new("/C=IN/O=Example/CN=dashboard").unwrap();
         let pem = world.ca.sign_v3(&key.csr_path()).unwrap();
@@ -44,7 +44,7 @@ impl Dashboard {
         let (host, port) = (host.to_owned(), port.to_owned());
         let root = world.cloud.root_ca_path().to_path_buf();
         let mut client = client("mosquitto_sub", &host, &port, &root, &certificate, &key);
-        // Its session outlives the broker: what was sent meanwhile comes afterwards.
+        // Its session outlives the broker: messages sent meanwhile arrive later.
         client.args([
             "-c",
             "-x",
@@ -57,7 +57,7 @@ impl Dashboard {
             "-t",
         ]);
         client.arg(filter);
-        // Its lines must not wait in a buffer: stdout is a pipe here.
+        // Its output must not be buffered: stdout is a pipe here.
         let mut unbuffered = command::command("stdbuf");
         unbuffered.arg("-oL").arg(client.get_program()).args(client.get_args());
         let process = Process::spawn(&mut unbuffered, "mosquitto-clients").unwrap();
@@ -72,7 +72,7 @@ impl Dashboard {
         }
     }
 
-    /// Every message seen so far: topic and payload.
+    /// Returns all messages so far: topic and payload.
     pub fn messages(&self) -> Vec<(String, String)> {
         let message = |line: &str| {
             let mut words = line.strip_prefix("message ")?.splitn(3, ' ');
@@ -82,7 +82,7 @@ impl Dashboard {
         self.process.log().lines().filter_map(message).collect()
     }
 
-    /// Whether a message came that the broker had retained.
+    /// Whether a message arrived that the broker had retained.
     pub fn has_retained(&self) -> bool {
         let is_retained = |line: &str| {
             let words = line.strip_prefix("message ").and_then(|line| line.split(' ').nth(1));
@@ -100,13 +100,13 @@ impl Dashboard {
         .unwrap_or_else(|error| panic!("{error}\n{}", self.process.log()));
     }
 
-    /// The payloads on `topic`, in their order.
+    /// Returns the payloads on `topic`, in order.
     pub fn payloads(&self, topic: &str) -> Vec<String> {
         let all = self.messages().into_iter();
         all.filter(|(at, _)| at == topic).map(|(_, payload)| payload).collect()
     }
 
-    /// The documents on the gateway's presence topic.
+    /// Returns the documents on the gateway's presence topic.
     pub fn presence(&self) -> Vec<Value> {
         let payloads = self.payloads(&format!("{THING}/gatepost/status"));
         payloads
@@ -115,13 +115,13 @@ impl Dashboard {
             .collect()
     }
 
-    /// Waits until a message has come: `TOPIC RETAINED PAYLOAD`.
+    /// Waits until a message has arrived: `TOPIC RETAINED PAYLOAD`.
     pub fn expect(&self, message: &str) {
         let expected = format!("message {message}");
         self.process.wait_for_line(SOON, |line| line == expected).unwrap();
     }
 
-    /// Publishes at quality of service 1, with further arguments of mosquitto_pub's.
+    /// Publishes at QoS 1, with further arguments for mosquitto_pub.
     pub fn publish(&self, topic: &str, payload: &str, more: &[&str]) {
         let mut client = client(
             "mosquitto_pub",

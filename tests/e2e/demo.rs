@@ -1,4 +1,4 @@
-//! `make demo`, run to its end: what a stranger sees first must be true.
+//! `make demo`, run to its end: the output that the README shows must be true.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use crate::support::SOON;
 
-/// Starts the demo with the programs of this build, in a process group of its own, as a terminal does. Its files go below
-/// `folder`, in a folder with a space in its name; `path` is looked through before PATH.
+/// Starts the demo with the programs of this build, in its own process group, as a terminal does. Its files are below `folder`, in a folder
+/// with a space in its name; `path` is searched before PATH.
 fn start_demo(folder: &TempDir, path: &Path) -> Process {
     let programs = Path::new(env!("CARGO_BIN_EXE_gatepostd")).parent().unwrap();
     for program in ["gatepost", "cloudlet", "est-server"] {
@@ -26,7 +26,7 @@ fn start_demo(folder: &TempDir, path: &Path) -> Process {
     let search = format!("{}:{}", path.display(), std::env::var("PATH").unwrap_or_default());
     let files = folder.path().join("a b");
     fs::create_dir(&files).unwrap();
-    // A test run in the background ignores the signals of a terminal, and what it starts cannot change that.
+    // A test run in the background ignores the signals of a terminal, and programs that it starts cannot change that.
     let mut command = Command::new("env");
     command
         .arg("--default-signal=INT,HUP,TERM")
@@ -42,7 +42,7 @@ fn start_demo(folder: &TempDir, path: &Path) -> Process {
 fn run_demo(folder: &TempDir, path: &Path) -> (ExitStatus, String) {
     let mut demo = start_demo(folder, path);
     let status = demo.wait(2 * SOON).unwrap_or_else(|error| {
-        // It ends what it has started, which nobody else could.
+        // It must end the programs that it has started, which nobody else could.
         demo.signal(Signal::TERM).unwrap();
         let _ = demo.wait(SOON);
         panic!("{error:#}")
@@ -72,7 +72,8 @@ fn promise_2_the_demo_leads_from_an_empty_token_to_a_signed_call() {
     assert_nothing_is_left(&folder, &said);
 }
 
-/// README has the lines of a run, without times and with some left out. What differs from run to run is not compared.
+/// Asserts that the README shows the lines of a run, without times and with some left out. Details that differ between runs are not
+/// compared.
 fn assert_shows_what_readme_says(said: &str) {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let (_, transcript) = readme.split_once("```text\n").unwrap();
@@ -100,7 +101,7 @@ fn assert_nothing_is_left(folder: &TempDir, said: &str) {
     }
 }
 
-/// Ctrl-C, a terminal that is closed, and `kill`: nothing runs on, no folder with keys stays, and no log is poured out.
+/// After Ctrl-C, a closed terminal, or `kill`, no program continues, no folder with keys is left, and no log is printed.
 #[test]
 fn the_demo_leaves_nothing_behind_when_it_is_interrupted() {
     let moments = [

@@ -1,4 +1,4 @@
-//! A wall clock of the daemon's own, by libfaketime: nothing else on the machine sees it.
+//! A wall clock for the daemon alone, with libfaketime: no other process is affected.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::support::Gateway;
 pub struct WallClock(PathBuf);
 
 impl WallClock {
-    /// Gives the gateway, before it is started, a wall clock that stands a minute after the start of 1970.
+    /// Gives the gateway, before it is started, a wall clock that shows a minute after the start of 1970.
     pub fn at_1970(gateway: &mut Gateway) -> Self {
         let clock = Self(gateway.folder.path().join("wall-clock"));
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -19,7 +19,7 @@ impl WallClock {
             ("LD_PRELOAD", library().display().to_string()),
             ("FAKETIME_TIMESTAMP_FILE", clock.0.display().to_string()),
             ("FAKETIME_NO_CACHE", "1".to_owned()),
-            // Only the wall clock is wrong on a machine that has just booted.
+            // On a machine that has just booted only the wall clock is wrong.
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
             ("NO_FAKE_STAT", "1".to_owned()),
         ];
@@ -29,12 +29,12 @@ impl WallClock {
         clock
     }
 
-    /// Sets it right. The kernel does not tell the daemon of this step: its timer knows the real clock only.
+    /// Sets it right. The kernel does not notify the daemon of this step: its timer uses the real clock.
     pub fn set_right(&self) {
         self.shift("+0");
     }
 
-    /// In one step, because the daemon reads the file whenever it looks at the clock.
+    /// Changes the offset atomically, because the daemon reads the file whenever it reads the clock.
     fn shift(&self, offset: &str) {
         let draft = self.0.with_extension("new");
         fs::write(&draft, offset).unwrap();

@@ -1,4 +1,4 @@
-//! Promise 2: first boot needs no human but the one who signs the request.
+//! Promise 2: first boot needs no human other than the one who signs the request.
 
 use rig::command;
 

@@ -12,7 +12,7 @@ use crate::clock::UnpluggedToken;
 use crate::registry::bring_online_known;
 use crate::support::{Gateway, SOON, World};
 
-/// A world whose configuration was good, and is now on nobody's mind; a service manager has its credentials.
+/// Creates a world whose configuration was good and is about to be changed; a service manager holds its credentials.
 fn world() -> World {
     let mut world = World::new();
     world.gateway.manager = Some(Manager::new().unwrap());
@@ -48,7 +48,7 @@ fn promise_3_a_wrong_configuration_costs_no_program_its_credentials() {
         ("unknown field `log-level`", |gateway| {
             gateway.configure("[aws]", "[aws]\nlog-level = 1")
         }),
-        // A power cut while it was written, and what file systems make of one.
+        // The results of a power cut during the write, on different file systems.
         ("gatepost.toml: aws.mqtt-endpoint: is not set", |gateway| {
             gateway.config.clear()
         }),
@@ -75,7 +75,7 @@ fn promise_3_a_wrong_configuration_costs_no_program_its_credentials() {
         ("no [[role-alias]] is named", |gateway| {
             gateway.configure("role-aliases = [\"*\"]", "role-aliases = [\"vidoe\"]")
         }),
-        // What the configuration points at.
+        // A file that the configuration refers to.
         ("none.pem", |gateway| {
             let line = gateway
                 .config
@@ -94,7 +94,7 @@ fn promise_3_a_wrong_configuration_costs_no_program_its_credentials() {
     let before_all = fs::read(world.gateway.state("last-good.json")).unwrap();
     for (said, spoil) in cases {
         spoil(&mut world.gateway);
-        // No new credentials can be requested, so programs get those of the previous run.
+        // New credentials cannot be requested, so programs get those of the previous run.
         let token = UnpluggedToken::new(&*world.token);
         world.gateway.start();
         world.gateway.wait_for_text("configuration.phase", "last-good");
@@ -113,7 +113,7 @@ fn promise_3_a_wrong_configuration_costs_no_program_its_credentials() {
         line.unwrap();
         token.plug_in();
 
-        // Mended, it is loaded without anybody's doing.
+        // Once corrected, the file is loaded automatically.
         let _ = fs::remove_dir_all(world.gateway.folder.path().join("conf.d"));
         world.gateway.config = good.clone();
         world.gateway.write_config();
@@ -127,7 +127,7 @@ fn promise_3_a_wrong_configuration_costs_no_program_its_credentials() {
     }
 }
 
-/// The files are right, and the token cannot be opened by what they say: systemd starts the service again, by what was good.
+/// The files are valid, but the token cannot be opened with them: systemd restarts the service, which uses the last good configuration.
 #[test]
 fn a_token_that_cannot_be_opened_by_changed_files_is_opened_by_the_last_good_ones() {
     let mut world = world();
@@ -170,7 +170,7 @@ fn rules_of_the_last_good_configuration_are_reported_and_removed_again() {
     world.gateway.wait_for_text("configuration.phase", "loaded");
     assert_eq!(world.gateway.credentials().status, 403);
     world.gateway.stop();
-    // From then on the rule is not in what is kept either.
+    // From then on the stored configuration does not contain the rule either.
     world.gateway.configure("[aws]", "[aws");
     world.gateway.start();
     world.gateway.wait_for_text("configuration.phase", "last-good");
@@ -192,7 +192,7 @@ fn without_a_last_good_one_a_wrong_configuration_ends_the_start() {
         }),
     ];
     let mut world = world();
-    // With credentials it would stay for them.
+    // With credentials it would continue running for them.
     world.gateway.manager().forget();
     let kept = world.gateway.state("last-good.json");
     let good = fs::read(&kept).unwrap();
@@ -266,7 +266,7 @@ fn a_rejected_pin_costs_no_program_its_credentials_before_they_expire() {
     fs::copy(world.token.pin_file(), &own).unwrap();
     let given = world.token.pin_file().display().to_string();
     world.gateway.configure(&given, &own.display().to_string());
-    // A run that leaves a set which expires soon.
+    // A run that leaves credentials that expire soon.
     world.gateway.manager().forget();
     world.gateway.start();
     world.gateway.wait_online();
@@ -289,7 +289,7 @@ fn a_rejected_pin_costs_no_program_its_credentials_before_they_expire() {
             .contains("the token rejected the PIN"),
         "{status:#}"
     );
-    // Once nothing is left, it ends as it would have.
+    // Once no credentials are left, it ends as it would have without them.
     let status = world.gateway.process().wait(4 * SOON).unwrap();
     assert_eq!(status.code(), Some(77));
     let tries = world.gateway.log().matches("the token rejected the PIN").count();

@@ -1,4 +1,4 @@
-//! The loopback listener: credentials for SDKs that can only speak TCP, for whoever can read the token file.
+//! The loopback listener: credentials for SDKs that can only speak TCP, for programs that can read the token file.
 
 mod limits;
 mod token_files;
@@ -15,7 +15,7 @@ use crate::support::{Gateway, World};
 const URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-/// A second rule, with a token that must not open what the first one's does.
+/// A second rule, whose token must not give access to what the first one grants.
 const OTHER_RULE: &str = r#"
 [[access]]
 uid = 61001
@@ -58,12 +58,12 @@ fn token(gateway: &Gateway, name: &str) -> String {
     fs::read_to_string(file(gateway, name)).unwrap()
 }
 
-/// The token of the rule for whoever runs the tests.
+/// Returns the token of the rule for the user who runs the tests.
 pub fn own_token(gateway: &Gateway) -> String {
     token(gateway, &own())
 }
 
-/// The token file of the rule for whoever runs the tests.
+/// Returns the name of the token file of the rule for the user who runs the tests.
 pub fn own() -> String {
     format!("uid-{}", rustix::process::getuid().as_raw())
 }
@@ -191,7 +191,7 @@ fn promise_7_a_token_has_exactly_the_permissions_of_its_rule() {
     for host in [&*format!("localhost:{}", address.port()), "localhost", "127.0.0.1"] {
         assert_eq!(from(host, "").status, 200, "{host}");
     }
-    // The last of these lines; a log is read by a thread of its own.
+    // This is the last of these lines; a separate thread reads the log.
     world
         .gateway
         .wait_for_log("addressed another host (no single Host header)");

@@ -1,6 +1,6 @@
-//! The daemon from outside: a real token, a real broker behind the local AWS IoT Core, and gatepostd as it is shipped.
+//! End-to-end tests: a real token, a real broker behind the local AWS IoT Core, and gatepostd as it is shipped.
 //!
-//! Each module tests one area; `support` is what all of them use.
+//! Each module tests one area; all of them use `support`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

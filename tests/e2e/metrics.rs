@@ -1,4 +1,4 @@
-//! GET /metrics and `gatepost status --watch`: what an operator looks at without asking.
+//! GET /metrics and `gatepost status --watch`, which operators observe continuously.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -12,8 +12,8 @@ use crate::command::client;
 use crate::loopback::switch_on;
 use crate::support::{Gateway, SOON, World};
 
-/// Every sample as the reference parser (prometheus_client) reads it, one a line: `name{label="value"} 1.0`. It ends with an
-/// error where the text is none of the format's, and where a name or a help text breaks the conventions.
+/// Prints every sample as the reference parser (prometheus_client) reads it, one per line: `name{label="value"} 1.0`. Fails if the text
+/// violates the format, or a name or help text violates the conventions.
 const REFERENCE_PARSER: &str = r#"
 import sys
 from prometheus_client.parser import text_string_to_metric_families
@@ -47,7 +47,7 @@ pub fn metrics(gateway: &Gateway) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A sample's value, if it is there.
+/// Returns a sample's value, if it exists.
 fn value(page: &str, sample: &str) -> Option<f64> {
     let line = page
         .lines()
@@ -128,7 +128,7 @@ fn the_metrics_tell_what_the_status_tells() {
     within("gatepost_token_signature_seconds_count", 2.0, signatures);
     within("gatepost_token_signature_seconds_bucket{le=\"+Inf\"}", 2.0, signatures);
 
-    // Prometheus itself speaks TCP only.
+    // Prometheus itself supports TCP only.
     let mut curl = command::command("curl");
     let over_tcp = command::run(curl.args(["-sf", &format!("http://{address}/metrics")]), "curl").unwrap();
     assert!(over_tcp.contains("# TYPE gatepost_session_up gauge\n"), "{over_tcp}");
@@ -164,7 +164,7 @@ fn the_status_can_be_watched() {
         "ready"
     );
 
-    // On a terminal it is a screen, drawn again and again.
+    // On a terminal it is a screen that is redrawn continuously.
     let client_path = world.gateway.client();
     let script = format!("{} status --watch", client_path.display());
     let mut terminal = command::command("script");

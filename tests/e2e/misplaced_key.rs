@@ -1,4 +1,4 @@
-//! Promise 10, where people put a private key into the wrong file or key: it is refused, and no part of it is ever repeated.
+//! Promise 10 if somebody puts a private key into the wrong file or key: it is refused, and no part of it is ever printed.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::support::{Gateway, World};
 
-/// The length of a part of the key that cannot occur by chance.
+/// Length of a part of the key, long enough not to occur by chance.
 const PART: usize = 12;
 
-/// A private key as PEM, and the forms in which it would be recognised.
+/// A private key as PEM, and the forms in which it could appear.
 struct Secret {
     pem: String,
     parts: Vec<String>,
@@ -31,7 +31,7 @@ impl Secret {
         Self { pem, parts }
     }
 
-    /// In one line, as it stands in JSON or in an environment variable.
+    /// Returns the key in one line, as in JSON or an environment variable.
     fn in_one_line(&self) -> String {
         self.pem.trim_end().replace('\n', "\\n")
     }
@@ -42,7 +42,7 @@ impl Secret {
     }
 }
 
-/// The output of a command on both streams.
+/// Returns the output of a command on both streams.
 fn said(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let streams = [output.stdout, output.stderr];
@@ -51,7 +51,7 @@ fn said(command: &mut Command) -> String {
         .join("\n")
 }
 
-/// The output of all commands that read the configuration without a daemon.
+/// Returns the output of all commands that read the configuration without a daemon.
 fn outputs(gateway: &Gateway) -> Vec<(&'static str, String)> {
     let command = |words: &[&str]| said(gateway.command().args(words));
     let client = |words: &[&str]| {
@@ -70,7 +70,7 @@ fn outputs(gateway: &Gateway) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The configuration with the key's text in the place of, or beside, each value that a person writes.
+/// Returns configurations in which the key's text replaces, or stands beside, each value that a person writes.
 fn configurations(good: &str, key: &str) -> Vec<(String, String)> {
     let literal = format!("'{key}'");
     let mut all = Vec::new();
@@ -154,7 +154,7 @@ fn promise_10_a_private_key_in_the_configuration_is_never_repeated() {
     let drop_in = world.gateway.folder.path().join("conf.d/50-mine.toml");
     fs::create_dir(drop_in.parent().unwrap()).unwrap();
     for (place, text) in configurations(&good, &key) {
-        // What is no whole configuration is a drop-in.
+        // Text that is not a complete configuration is tried as a drop-in.
         match text.contains("[role-alias") || text.contains("[[role-alias") {
             true => world.gateway.config = text,
             false => fs::write(&drop_in, text).unwrap(),
@@ -172,7 +172,7 @@ fn promise_10_a_private_key_in_the_configuration_is_never_repeated() {
     }
 }
 
-/// The key in the forms in which it lands in a file.
+/// Returns the key in the forms in which it may end up in a file.
 fn contents(secret: &Secret, certificate: &str) -> Vec<(&'static str, Vec<u8>)> {
     let (pem, line) = (&secret.pem, secret.in_one_line());
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
@@ -246,7 +246,7 @@ fn promise_10_a_private_key_in_a_file_of_certificates_is_never_repeated() {
     world.gateway.stop();
     secret.is_not_in("the journal", &world.gateway.log());
 
-    // root-ca, ca-chain and the PIN's file are read at a start. Without a last good configuration it fails.
+    // root-ca, ca-chain and the PIN file are read at the start, which fails without a last good configuration.
     let _ = fs::remove_file(world.gateway.state("last-good.json"));
     let wrong = world.gateway.folder.path().join("wrong");
     let wrong_line = |name: &str| format!("{name} = \"{}\"", wrong.display());
@@ -268,7 +268,7 @@ fn promise_10_a_private_key_in_a_file_of_certificates_is_never_repeated() {
                     "{place}: {output}"
                 );
             }
-            // A PIN file that holds a key is refused before the token sees it.
+            // A PIN file that contains a key is refused before the token sees it.
             let is_once = name != "pin-file" || form == "one line";
             if let Some(code) = code.filter(|_| is_once && !form.starts_with("after a certificate")) {
                 let (status, log) = world.gateway.run_to_the_end();

@@ -1,4 +1,4 @@
-//! `gatepost policy`: what it prints is enough, and no statement of it is too many.
+//! `gatepost policy`: the printed policy is sufficient, and each of its statements is necessary.
 
 use std::io::Write;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Gateway, PIN, SOON, THING, World, options};
 
-/// The policy that the command prints for this gateway's configuration.
+/// Returns the policy that the command prints for this gateway's configuration.
 fn printed(gateway: &Gateway, account: &str) -> Value {
     let config = gateway.write_config();
     let output = Command::new(gateway.client())
@@ -23,7 +23,7 @@ fn printed(gateway: &Gateway, account: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A world whose template gives this policy to its devices.
+/// Creates a world whose template gives devices this policy.
 fn world_with(document: &Value) -> World {
     let options = Options {
         policy: Policy::named_by_document(&document.to_string()).unwrap(),
@@ -67,7 +67,7 @@ fn the_printed_policy_is_enough_and_no_more() {
         |event: &Event| matches!(event, Event::Published { topic, .. } if *topic == format!("{THING}/presence"));
     world.cloud.wait_for(SOON, announced).unwrap();
 
-    // Messages out and in, with what the rules give.
+    // Messages in both directions, for what the rules grant.
     let published = unix_http::request_raw(
         &world.gateway.socket(),
         b"POST /topics/%7Bthing%7D/data/a?retain=true&wait=ack HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
@@ -82,7 +82,7 @@ fn the_printed_policy_is_enough_and_no_more() {
     let nothing_denied = |event: &Event| matches!(event, Event::Decided { decision, .. } if !decision.allowed);
     assert!(!world.cloud.events().iter().any(nothing_denied));
 
-    // An alias that the configuration does not name is not allowed, even if there is one.
+    // An alias that is not configured is not allowed, even if it exists.
     let role = "arn:aws:iam::123456789012:role/other";
     world.cloud.add_role(Role::trusting(role)).unwrap();
     world.cloud.add_role_alias(RoleAlias::new("other", role)).unwrap();

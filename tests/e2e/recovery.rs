@@ -1,4 +1,4 @@
-//! Promise 15: an outage that ends at this machine's end is over within seconds.
+//! Promise 15: an outage at this machine's end of the connection is over within seconds.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::registry::{bring_online_known, register};
 use crate::support::{Gateway, PIN, SOON, World, options};
 
-/// Shortest wait that counts as long: an attempt that is made before its end was not planned.
+/// Minimum wait in seconds that counts as long: an attempt that is made earlier was not scheduled.
 const LONG_WAIT: i64 = 8;
 
 fn options_at(network_host: &str) -> Options {
@@ -29,7 +29,7 @@ fn seconds_until(time: &Value) -> Option<i64> {
     i64::try_from(ahead.as_secs()).ok()
 }
 
-/// A part that tries again after a failure: its phase, and the key of its next attempt.
+/// A part that retries after a failure: its phase, and the key of its next attempt.
 #[derive(Clone, Copy, Debug)]
 enum Waiting {
     Session,
@@ -37,7 +37,7 @@ enum Waiting {
 }
 
 impl Waiting {
-    /// Waits until the part waits for long; returns the planned time of its next attempt.
+    /// Waits until the part has a long wait; returns the scheduled time of its next attempt.
     fn wait_long(self, gateway: &Gateway) -> Value {
         let look = || {
             let status = gateway.status();
@@ -81,7 +81,7 @@ fn an_address_and_a_link_come_back(network: &Network) {
     bring_online_known(&mut world);
     world.gateway.stop();
 
-    // It starts without an address, so that each attempt fails at once and the waits grow.
+    // The gateway starts without an address, so each attempt fails at once and the waits grow.
     network.set_addressed(false).unwrap();
     world.gateway.start();
     let planned = Waiting::Session.wait_long(&world.gateway);
@@ -96,7 +96,7 @@ fn an_address_and_a_link_come_back(network: &Network) {
     assert!(warnings <= 10, "{warnings} lines about one outage\n{log}");
     world.gateway.stop();
 
-    // It starts with the cable cut: attempts hang in SYN when it is plugged in.
+    // The gateway starts with the cable cut: attempts hang in SYN when it is plugged in.
     network.set_cut(true).unwrap();
     world.gateway.start();
     world.gateway.wait_for_text("session.phase", "waiting");
@@ -107,7 +107,7 @@ fn an_address_and_a_link_come_back(network: &Network) {
         .wait_for_log("a link, an address, a route or a rule has appeared");
     world.gateway.wait_online();
 
-    // A short outage that leaves the connection dead, of which no packet tells: it is noticed long before its keep-alive.
+    // A short outage that leaves a dead connection, which no packet reports: it is noticed long before the keep-alive ends.
     network.set_cut(true).unwrap();
     network.renumber().unwrap();
     network.set_cut(false).unwrap();
@@ -127,8 +127,8 @@ fn promise_15_a_standby_takes_over_when_the_first_way_is_gone() {
     network.in_cloud(|| lose_the_first_path(&network, &standby)).unwrap();
 }
 
-/// The preferred path drops everything silently, so attempts fail and the waits grow. Then the gateway loses that path and only
-/// the standby is left: the next attempts start before their planned times.
+/// The preferred path drops everything silently, so attempts fail and the waits grow. Then the gateway loses that path and only the standby
+/// is left: the next attempts start before their scheduled times.
 fn lose_the_first_path(network: &Network, standby: &Standby<'_>) {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let mut world = World::with(Box::new(token), options_at(FAR_CLOUD));
@@ -163,7 +163,7 @@ fn lose_the_first_path(network: &Network, standby: &Standby<'_>) {
 const GATEWAYS: usize = 20;
 const OUTAGE: Duration = Duration::from_secs(150);
 
-/// Not a test: prints a table. `cargo test --test e2e -- --ignored --nocapture recovery::measured`
+/// Not a test, but a measurement that prints a table: `cargo test --test e2e -- --ignored --nocapture recovery::measured`
 #[test]
 #[ignore = "takes five minutes, and prints how long twenty gateways take to come back after 150 s"]
 fn measured() {
@@ -242,7 +242,7 @@ fn measure(network: &Network) {
     }
 }
 
-/// When the session and when every role alias is back.
+/// Returns when the session and when every role alias is back.
 fn watch_return(socket: &std::path::Path, back: Instant) -> (Duration, Duration) {
     let (mut session, mut aliases) = (None, None);
     loop {

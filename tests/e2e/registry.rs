@@ -6,7 +6,7 @@ use cloudlet::{CertificateId, CertificateStatus, Cloudlet, Policy, Thing};
 
 use crate::support::{THING, World, options};
 
-/// Registers a certificate as ACTIVE, as thing `thing`, with this policy.
+/// Registers a certificate as ACTIVE, for thing `thing`, with this policy.
 pub fn register(cloud: &Cloudlet, pem: &str, thing: &str, policy: &Policy) -> CertificateId {
     let id = CertificateId::of_pem(pem).unwrap();
     let registered = cloud.account().change(|account| {
@@ -20,7 +20,7 @@ pub fn register(cloud: &Cloudlet, pem: &str, thing: &str, policy: &Policy) -> Ce
     id
 }
 
-/// Attaches a policy to a certificate, beside those it has.
+/// Attaches another policy to a certificate.
 pub fn attach(cloud: &Cloudlet, id: &CertificateId, policy: &Policy) {
     let attached = cloud.account().change(|account| {
         account.put_policy(policy.clone());
@@ -34,7 +34,7 @@ pub fn certificate_for(world: &World, csr: &Path) -> (String, CertificateId) {
     certificate_with(world, csr, &options().policy)
 }
 
-/// The same with another policy.
+/// Does the same with another policy.
 pub fn certificate_with(world: &World, csr: &Path, policy: &Policy) -> (String, CertificateId) {
     let pem = world.ca.sign_v1(csr).unwrap();
     let id = register(&world.cloud, &pem, THING, policy);

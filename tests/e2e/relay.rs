@@ -1,6 +1,6 @@
-//! A network between a gateway and its cloud that can fall silent.
+//! A connection between a gateway and its cloud that can be interrupted silently.
 //!
-//! In userland, so that it needs no privilege. What else can happen to a network happens to a real one (rig::network, in
+//! It is implemented in user space, so that it needs no privilege. Other faults of networks are tested with a real one (rig::network, in
 //! `faults`).
 
 use std::io::{Read, Write};
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Relay {
-    /// A relay to this endpoint (`localhost:8883`), over a good network.
+    /// Creates a relay to this endpoint (`localhost:8883`), which initially forwards everything.
     pub fn to(endpoint: &str) -> Self {
         let target = endpoint.replace("localhost", "127.0.0.1");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -49,17 +49,17 @@ impl Relay {
         relay
     }
 
-    /// The relay as an endpoint; the host name stays, and with it SNI.
+    /// Returns the endpoint of the relay. The host name stays the same, and with it SNI.
     pub fn endpoint(&self) -> String {
         format!("localhost:{}", self.port)
     }
 
-    /// Falls silent, or speaks again: then what was held back arrives.
+    /// Stops forwarding, or resumes it; then data that was held back arrives.
     pub fn set_silent(&self, silent: bool) {
         self.state.silent.store(silent, Ordering::Relaxed);
     }
 
-    /// Loses what the target says, or passes it on again: a connection that has missed something must be made anew.
+    /// Drops data from the target, or forwards it again. A connection that has lost data must be replaced.
     pub fn lose_answers(&self, losing: bool) {
         self.state.losing_answers.store(losing, Ordering::Relaxed);
     }
@@ -69,7 +69,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.state.over.store(true, Ordering::Relaxed);
         self.set_silent(false);
-        // The listener's thread sees that it is over at its next connection.
+        // The listener's thread notices the end at its next connection.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
@@ -84,7 +84,7 @@ impl State {
         }
     }
 
-    /// One direction.
+    /// Forwards one direction.
     fn pass(&self, mut from: TcpStream, mut to: TcpStream, answers: bool) {
         let mut buffer = [0; 4096];
         loop {

@@ -49,7 +49,7 @@ fn role_aliases_are_added_and_removed_without_effect_on_the_others() {
     let before = world.gateway.credentials().body;
     let status = |gateway: &Gateway, alias: &str| gateway.get(&format!("/v1/credentials/{alias}")).status;
 
-    // In the file and not loaded: the answer says so, and so does the status.
+    // The value is in the file but not loaded; both the response and the status say so.
     world
         .gateway
         .configure("[[access]]", "[[role-alias]]\nname = \"video\"\n[[access]]");
@@ -76,7 +76,7 @@ fn role_aliases_are_added_and_removed_without_effect_on_the_others() {
     assert_eq!(world.gateway.status()["session"]["connects"], 1, "the session goes on");
     assert_eq!(world.gateway.status()["configuration"]["phase"], "loaded");
 
-    // Another default, in the same aliases.
+    // Another default, with the same aliases.
     world.gateway.configure("default = true", "default = false");
     world
         .gateway
@@ -86,7 +86,7 @@ fn role_aliases_are_added_and_removed_without_effect_on_the_others() {
     assert_eq!(names(&world.gateway.status()), expected);
     assert_ne!(world.gateway.credentials().body, before);
 
-    // One that is gone is not handed out any more.
+    // Credentials of a removed alias are not handed out any more.
     world
         .gateway
         .configure("[[role-alias]]\nname = \"telemetry\"\ndefault = false\n", "");
@@ -127,7 +127,7 @@ fn a_reload_reconnects_only_if_necessary() {
         assert_eq!(world.gateway.status()["session"]["connects"], 1, "{line}");
         world.gateway.config = world.gateway.config.replace(&format!("[mqtt]\n{line}\n"), "");
     }
-    // A bound holds for the next message.
+    // A limit applies from the next message on.
     world
         .gateway
         .config
@@ -138,7 +138,7 @@ fn a_reload_reconnects_only_if_necessary() {
     world.cloud.disconnect(THING);
     world.gateway.wait_for("session.phase", |phase| phase != "connected");
     assert_eq!((post(&world.gateway), post(&world.gateway)), (200, 507));
-    // And a wider one likewise, while the session cannot be reached.
+    // A higher limit does so too, even while the session cannot be reached.
     world
         .gateway
         .configure("outbox-max-messages = 1", "outbox-max-messages = 2");
@@ -237,7 +237,7 @@ fn changes_that_need_a_restart_are_reported_until_then() {
         summary.contains("takes effect at a restart: identity.thing-name"),
         "{summary}"
     );
-    // A second reload does not make it forgotten, and answers whoever asks for it.
+    // A second reload still reports the pending change.
     let (code, said, _) = run(&mut client(&world.gateway, &["reload"]));
     assert_eq!(
         (code, said.as_str()),
@@ -247,7 +247,7 @@ fn changes_that_need_a_restart_are_reported_until_then() {
         )
     );
     assert_eq!(world.gateway.status()["configuration"]["phase"], "restart-needed");
-    // Taken back, nothing waits any more, and nobody has to reload for that.
+    // Once the change is reverted, nothing is pending, even without a reload.
     let changed = std::mem::replace(
         &mut world.gateway.config,
         good.replace("[[role-alias]]", "[mqtt]\npublish-rate = 10\n[[role-alias]]"),

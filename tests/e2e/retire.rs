@@ -1,5 +1,4 @@
-//! docs/retire.md says what to do with a gateway that is stolen, replaced or retired. Its commands are run here as they are
-//! written there.
+//! docs/retire.md describes what to do with a gateway that is stolen, replaced or retired. Its commands are run here unchanged.
 
 use std::fs;
 
@@ -11,7 +10,7 @@ use serde_json::json;
 use crate::cloud_view::{chains, mark};
 use crate::support::{Gateway, PIN, SOON, World, shell};
 
-/// The commands of a section; above all of them stand the page's variables.
+/// Returns the commands of a section, after those that set the page's variables.
 fn commands(section: &str) -> String {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/retire.md")).unwrap();
     let (introduction, sections) = page.split_once("\n## ").unwrap();
@@ -71,7 +70,7 @@ fn a_stolen_gateway_is_locked_out_for_good() {
     );
     assert_eq!(shell.json(&policies)["policies"], json!([]));
 
-    // It shows its chain again, as for a certificate that was deleted; a revoked one is not registered anew.
+    // The gateway sends its chain again, as for a certificate that was deleted; a revoked one is not registered again.
     let before = mark(&world.cloud);
     let shows_its_chain = || chains(&world.cloud, before).contains(&2);
     rig::wait::until(2 * SOON, "the gateway's chain", shows_its_chain).unwrap();

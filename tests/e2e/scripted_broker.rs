@@ -1,5 +1,5 @@
-//! A broker behind TLS that does what a test tells it, right or wrong. What it answers is bytes that the test wrote, so that no
-//! codec stands between a breach of the protocol and the gateway.
+//! A broker behind TLS that follows a test's script, valid or not. Its packets are bytes in the test, so that no codec hides a protocol
+//! violation from the gateway.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -19,11 +19,11 @@ use crate::support::SOON;
 pub struct Script {
     /// The answer to CONNECT.
     pub connack: Vec<u8>,
-    /// Sent right behind it.
+    /// Bytes to send directly after it.
     pub then: Vec<u8>,
-    /// Sent right behind each SUBACK, as retained messages are.
+    /// Bytes to send directly after each SUBACK, like retained messages.
     pub retained: Vec<u8>,
-    /// Only where SUBSCRIBE names this filter.
+    /// Send them only if SUBSCRIBE contains this filter.
     pub retained_for: &'static str,
     /// Whether messages and subscriptions are acknowledged.
     pub acknowledges: bool,
@@ -44,7 +44,7 @@ impl Default for Script {
     }
 }
 
-/// The broker. It trusts everybody, and is trusted by who trusts the fleet CA.
+/// The broker. It accepts every client certificate, and its own is signed by the fleet CA.
 pub struct ScriptedBroker {
     port: u16,
     state: Arc<Mutex<State>>,
@@ -92,7 +92,7 @@ impl ScriptedBroker {
         format!("localhost:{}", self.port)
     }
 
-    /// From now on it does this; what came before is forgotten.
+    /// Replaces the script.
     pub fn play(&self, script: Script) {
         let mut state = self.state.lock().unwrap();
         state.script = script;
@@ -103,7 +103,7 @@ impl ScriptedBroker {
         self.state.lock().unwrap().packets.clone()
     }
 
-    /// Waits until a packet has come of which this is true.
+    /// Waits for a packet that satisfies `is`.
     pub fn wait_for(&self, what: &str, is: impl Fn(&[u8]) -> bool) {
         wait::until(SOON, what, || self.packets().iter().any(|packet| is(packet)))
             .unwrap_or_else(|error| panic!("{error}: {:02x?}", self.packets()));
@@ -162,12 +162,12 @@ fn id_of_publish(packet: &[u8]) -> [u8; 2] {
     [packet[3 + topic], packet[4 + topic]]
 }
 
-/// Whether a SUBSCRIBE names the filter; every one names the empty one.
+/// Whether a SUBSCRIBE contains the filter. Each one contains the empty filter.
 fn names(packet: &[u8], filter: &str) -> bool {
     filter.is_empty() || packet.windows(filter.len()).any(|part| part == filter.as_bytes())
 }
 
-/// Grants every filter at quality of service 1.
+/// Grants every filter at QoS 1.
 fn suback(packet: &[u8]) -> Vec<u8> {
     let (mut at, mut codes) = (4, Vec::new());
     while at < packet.len() {
@@ -177,7 +177,7 @@ fn suback(packet: &[u8]) -> Vec<u8> {
     framed(0x90, &[&packet[1..3], &[0], &codes].concat())
 }
 
-/// A packet: first byte, length, body.
+/// Returns a packet: first byte, length, body.
 pub fn framed(first: u8, body: &[u8]) -> Vec<u8> {
     let (mut packet, mut length) = (vec![first], body.len());
     loop {
@@ -193,12 +193,12 @@ pub fn framed(first: u8, body: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// CONNACK with success, a new session and these properties (of less than 128 bytes).
+/// Returns CONNACK with success, a new session and these properties (less than 128 bytes).
 pub fn connack(properties: &[u8]) -> Vec<u8> {
     framed(0x20, &[&[0, 0, properties.len() as u8], properties].concat())
 }
 
-/// PUBLISH on `t` with these flags, packet identifier where there is one, and properties (of less than 128 bytes).
+/// Returns PUBLISH on `t` with these flags, packet identifier if there is one, and properties (less than 128 bytes).
 pub fn publish(flags: u8, packet_id: &[u8], properties: &[u8], payload: &[u8]) -> Vec<u8> {
     framed(
         0x30 | flags,

@@ -1,4 +1,4 @@
-//! Promise 10: no secret is ever in a log, an error, a core dump, a world-readable file, or a Debug output.
+//! Promise 10: no secret is ever in a log, an error, a core dump, a world-readable file, or Debug output.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,10 +16,10 @@ use crate::support::{PIN, SOON, World};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";
 const WRONG_PIN: &str = "wrong-horse-battery";
-/// In answers that are no sets of credentials and still hold some.
+/// Occurs in responses that are not valid credentials but contain secrets.
 const STRAY: &str = "stray/secret/out/of/a/wrong/answer/00000";
 
-/// Answers that fail with secrets in them, each for a role alias of its own.
+/// Returns failing responses that contain secrets, each for its own role alias.
 fn stray_answers() -> Vec<(&'static str, Answer)> {
     let body = |token: &str| {
         format!(r#"{{"credentials":{{"accessKeyId":"ASIA0","secretAccessKey":"{STRAY}","sessionToken":{token}}}}}"#)
@@ -34,7 +34,7 @@ fn stray_answers() -> Vec<(&'static str, Answer)> {
     ]
 }
 
-/// Every form in which a secret could stand in a text: itself, a part of it, its bytes as `Debug` or hexadecimal prints them.
+/// Returns the forms in which a secret could occur in a text: unchanged, a part of it, and its bytes as `Debug` or hexadecimal prints them.
 fn forms(secret: &str) -> [String; 4] {
     let bytes = secret.as_bytes();
     let debug = format!("{bytes:?}");
@@ -44,7 +44,7 @@ fn forms(secret: &str) -> [String; 4] {
     [part, end, debug.trim_matches(['[', ']']).to_owned(), hex]
 }
 
-/// The contents of every file below `folder`.
+/// Returns the contents of every file below `folder`.
 fn contents(folder: &Path) -> String {
     let mut text = String::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -152,7 +152,7 @@ fn promise_10_files_are_the_daemons_own() {
     }
 }
 
-/// Whether core dumps are switched on now, as on a machine where somebody has done that.
+/// Whether core dumps are enabled at present, as on a machine where somebody has done that.
 fn core_dumps_are_on() -> bool {
     let limit = getrlimit(Resource::Core);
     if limit.maximum == Some(0) {
@@ -167,7 +167,7 @@ fn core_dumps_are_on() -> bool {
     true
 }
 
-/// The limits of this process for core dumps, soft and hard.
+/// Returns the limits of this process for core dumps, soft and hard.
 fn core_limits(pid: u32) -> Vec<String> {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let mut lines = limits.lines();
@@ -189,8 +189,8 @@ fn promise_10_a_crash_leaves_no_core_dump() {
     assert!(status.signal().is_some() && !status.core_dumped(), "{status}");
 }
 
-/// A check logs in with the PIN and gets credentials, as the daemon does. A configuration that never comes lets each command be
-/// looked at while it runs.
+/// A check logs in with the PIN and gets credentials, like the daemon. A configuration file that never ends lets each command be examined
+/// while it runs.
 #[test]
 fn promise_10_no_command_leaves_a_core_dump_either() {
     if !core_dumps_are_on() {

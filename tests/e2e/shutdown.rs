@@ -1,4 +1,4 @@
-//! The end: clean, in time and with code 0, whatever the daemon was doing.
+//! The end of the daemon: clean, in time and with code 0, whatever it was doing.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::{Gateway, PIN, SOON, World, options};
 /// Longer than any test.
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
-/// Both signals in a state that a start of the daemon leads to. [`Gateway::end`] says how long it may take.
+/// Sends both signals, in a state that a start of the daemon leads to. [`Gateway::end`] says how long the end may take.
 fn ends_cleanly(gateway: &mut Gateway, in_this_state: impl Fn(&Gateway)) {
     for signal in [Signal::TERM, Signal::INT] {
         gateway.start();
@@ -104,7 +104,7 @@ fn promise_8_a_stop_disconnects_so_that_no_will_is_published() {
         "{log}"
     );
 
-    // A server that holds every PUBACK back, the farewell's too, delays nothing.
+    // A server that delays every PUBACK, even the one for the last presence message, delays nothing.
     world
         .cloud
         .switches()
@@ -117,8 +117,8 @@ fn promise_8_a_stop_disconnects_so_that_no_will_is_published() {
     assert!(world.gateway.log().contains("gatepostd has stopped"));
 }
 
-/// A TPM's signature takes 600 ms, and rustls signs in the middle of the runtime: at the worst moment every keeper is in
-/// a handshake. AWS is told goodbye all the same.
+/// A TPM's signature takes 600 ms, and rustls signs inside the runtime. Even at the worst moment, when every refresher is in a handshake,
+/// the session disconnects properly.
 #[test]
 fn a_slow_token_does_not_prevent_the_disconnect_message() {
     let token = SoftHsm::new("gateway", PIN).unwrap();
@@ -134,7 +134,7 @@ fn a_slow_token_does_not_prevent_the_disconnect_message() {
     world.gateway.configure("[[access]]", &format!("{aliases}[[access]]"));
     world.gateway.start();
     world.certify();
-    // The first of them has its signature; the token signs for the others one after the other.
+    // The first one has its signature; the token signs for the others one after the other.
     let first = |event: &Event| {
         matches!(
             event,
@@ -149,7 +149,7 @@ fn a_slow_token_does_not_prevent_the_disconnect_message() {
     world.gateway.stop();
     let reason = end_of_connection(&world.cloud, before);
     assert!(reason.contains("DISCONNECT"), "{reason}");
-    // One was under way when the signal came, and one may have begun before the session looked up.
+    // One was under way when the signal came, and one may have begun before the session noticed it.
     let more = world.cloud.handshakes(Endpoint::Credentials) - signed;
     assert!(more <= 2, "the token signed {more} times before the daemon ended");
 }

@@ -17,7 +17,7 @@ fn post(gateway: &Gateway, body: &[u8]) -> Response {
     unix_http::request_raw(&gateway.socket(), &[head.as_bytes(), body].concat()).unwrap()
 }
 
-/// Status code and body of what curl gets.
+/// Returns the status code and body of curl's response.
 fn curl(arguments: &[&str], headers: &str) -> (String, String) {
     let mut curl = command::command("sh");
     curl.args([
@@ -313,7 +313,7 @@ fn promise_7_signing_needs_access_to_the_role_alias() {
     let answer = user::act_as(61009, 61009, || post(&world.gateway, body.as_bytes())).unwrap();
     assert_eq!(answer.status, 403);
     assert!(!String::from_utf8_lossy(&answer.body).contains("AWS4-HMAC"));
-    // The rule is asked before the body: one that never comes costs nothing.
+    // The rule is checked before the body is read, so a body that never arrives costs nothing.
     let unfinished = b"POST /v1/sign HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{";
     let answer = user::act_as(61009, 61009, || {
         unix_http::request_raw(&world.gateway.socket(), unfinished).unwrap()

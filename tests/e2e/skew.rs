@@ -1,4 +1,4 @@
-//! A wall clock that is wrong by minutes: AWS's clock is moved, which for the gateway is the same.
+//! A wall clock that is wrong by minutes. AWS's clock is moved instead, which is the same for the gateway.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,10 +12,10 @@ use crate::dashboard::Dashboard;
 use crate::registry::start_known;
 use crate::support::{Gateway, SOON, World};
 
-/// For what lives a little longer than a minute to be replaced several times.
+/// Time limit for replacing something that lives slightly longer than a minute several times.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A world whose gateway has a clock that is so many seconds ahead of AWS's, with credentials that live for so many seconds.
+/// Creates a world whose gateway has a clock that is this many seconds ahead of AWS's, with credentials of this lifetime in seconds.
 fn world(ahead: i64, lifetime: i64) -> World {
     let mut world = World::new();
     world.cloud.switches().set(|switches| {
@@ -28,7 +28,7 @@ fn world(ahead: i64, lifetime: i64) -> World {
     world
 }
 
-/// AWS's time where the gateway's clock is so many seconds ahead of it.
+/// Returns AWS's time, if the gateway's clock is this many seconds ahead of it.
 fn aws_now(ahead: i64) -> SystemTime {
     let by = Duration::from_secs(ahead.unsigned_abs());
     match ahead < 0 {
@@ -48,7 +48,7 @@ fn time(value: &Value) -> SystemTime {
     humantime::parse_rfc3339(value.as_str().unwrap()).unwrap()
 }
 
-/// The credentials that a program gets now.
+/// Returns the credentials that a program gets now.
 fn handed(gateway: &Gateway) -> Value {
     let answer = gateway.credentials();
     assert_eq!(answer.status, 200, "{}\n{}", gateway.status(), gateway.log());
@@ -58,7 +58,7 @@ fn handed(gateway: &Gateway) -> Value {
 #[test]
 fn promise_14_a_clock_20_min_off_costs_nothing() {
     for ahead in [1200, -1200] {
-        // AWS's shortest: by the fast clock it is over before it comes.
+        // AWS's minimum lifetime: by the fast clock the credentials have expired before they arrive.
         let world = world(ahead, 900);
         let gateway = &world.gateway;
         let credentials = handed(gateway);

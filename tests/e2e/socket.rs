@@ -1,4 +1,4 @@
-//! The socket: who may have what, what is no HTTP, and callers who mean no good.
+//! The socket: permissions, input that is not HTTP, and hostile callers.
 
 mod access;
 mod crowd;

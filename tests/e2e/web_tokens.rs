@@ -1,4 +1,4 @@
-//! Tokens for services outside AWS: an independent library verifies them, and each refusal of STS is named with its next step.
+//! Tokens for services outside AWS: an independent library verifies them, and each refusal of STS is reported with its next step.
 
 use rig::command::python;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ key = jwt.PyJWKClient(configuration["jwks_uri"]).get_signing_key_from_jwt(token)
 print(json.dumps(jwt.decode(token, key, algorithms=["RS256"], audience=audience, issuer=configuration["issuer"])))
 "#;
 
-/// A gateway that AWS knows, whose user may have tokens for this audience.
+/// Creates a gateway that AWS knows, whose user may have tokens for this audience.
 fn world() -> World {
     let mut world = World::new();
     let sts = world.cloud.api_endpoint();
@@ -74,7 +74,7 @@ fn a_program_logs_in_outside_aws_by_a_token_that_others_can_verify() {
         &["gatepost_web_token_valid{audience=\"https://vault.example\"} 1"],
     );
 
-    // What no rule gives, and what cannot be asked for.
+    // Audiences that no rule grants, and invalid ones.
     let long = "x".repeat(10 * 1024);
     for (target, status, words) in [
         (
@@ -97,7 +97,7 @@ fn a_program_logs_in_outside_aws_by_a_token_that_others_can_verify() {
     assert!(!log.contains(&token), "a token is no line of the log");
     contains_all(&log, &["tokens", VAULT]);
 
-    // A token for another audience after a reload, and none for this one.
+    // After a reload, a token for another audience, and none for this one.
     world.gateway.configure(VAULT, "api");
     world.gateway.write_config();
     let (code, _, reason) = run(&mut client(&world.gateway, &["reload"]));

@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// linux/vtpm_proxy.h, which Debian's cross headers do not all have.
+// From linux/vtpm_proxy.h, which some of Debian's cross headers lack.
 struct new_device { uint32_t flags, number, descriptor, major, minor; };
 #define NEW_DEVICE _IOWR(0xa1, 0x00, struct new_device)
 
@@ -71,7 +71,7 @@ static void delay(uint32_t command) {
     usleep((useconds_t)milliseconds * 1000);
 }
 
-// Returns 0 where the other end has closed.
+// Returns 0 if the other end has closed.
 static int read_all(int from, unsigned char *bytes, size_t length) {
     for (size_t have = 0; have < length;) {
         ssize_t more = read(from, bytes + have, length - have);
@@ -90,7 +90,7 @@ static int write_all(int to, const unsigned char *bytes, size_t length) {
     return 1;
 }
 
-// A command or a response: both say their length in the header.
+// Reads a command or a response. Both contain their length in the header.
 static size_t read_message(int from, unsigned char *bytes) {
     if (!read_all(from, bytes, HEADER)) return 0;
     size_t length = number_at(bytes + 2);
@@ -128,7 +128,7 @@ static void write_down(int64_t begun, uint32_t command) {
     fflush(log_file);
 }
 
-// Answers one command; returns the response's length, or 0.
+// Handles one command; returns the response's length, or 0.
 static size_t serve(int swtpm, unsigned char *bytes, size_t length, int64_t begun) {
     uint32_t command = number_at(bytes + 6);
     delay(command);
@@ -146,7 +146,7 @@ static void relay_commands(int client, int swtpm) {
     }
 }
 
-// The control channel has messages of other forms, and nothing to count.
+// The control channel has messages of other formats, and nothing to count.
 static void relay_bytes(int client, int swtpm) {
     unsigned char bytes[4096];
     struct pollfd ends[2] = { { client, POLLIN, 0 }, { swtpm, POLLIN, 0 } };
@@ -158,7 +158,7 @@ static void relay_bytes(int client, int swtpm) {
             }
 }
 
-// A process that ends when this one does.
+// Starts a process that ends when this one does.
 static pid_t fork_with_us(void) {
     pid_t child = fork();
     if (child == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -186,11 +186,11 @@ static void relay_device(const char *host, int port) {
     struct new_device device = { .flags = 1 /* a TPM 2.0 */ };
     if (proxy < 0 || ioctl(proxy, NEW_DEVICE, &device)) give_up("/dev/vtpmx");
     for (;;) {
-        // One read is one command.
+        // One read returns one command.
         ssize_t length = read((int)device.descriptor, bytes, sizeof bytes);
         if (length < HEADER) give_up("reading a command");
         size_t answer = sizeof done;
-        // The kernel's own, which no TPM knows.
+        // A command of the kernel's own, which no TPM knows.
         if (number_at(bytes + 6) == SET_LOCALITY) memcpy(bytes, done, sizeof done);
         else answer = serve(swtpm, bytes, (size_t)length, microseconds());
         if (!answer || write((int)device.descriptor, bytes, answer) != (ssize_t)answer) give_up("answering");

@@ -1,7 +1,7 @@
-//! The software bill of materials (CycloneDX 1.5, <https://cyclonedx.org/docs/1.5/json/>): which crates the programs contain, for tools
-//! that look for known vulnerabilities on installed machines.
+//! The software bill of materials (CycloneDX 1.5, <https://cyclonedx.org/docs/1.5/json/>): the crates in the programs, for tools that look
+//! for known vulnerabilities on installed machines.
 //!
-//! Made from `cargo metadata` and Cargo.lock, as the copyright file is, so it needs no network and no other tool. It has neither a
+//! Like the copyright file it is made from `cargo metadata` and Cargo.lock, so it needs no network and no other tool. It contains neither a
 //! serial number nor the time of the build, because two builds of the same sources must be equal.
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::crates::{built_in, list, metadata, text};
 
-/// The document, for programs of this version that are built for `target`.
+/// Returns the document for programs of this version that are built for `target`.
 pub(crate) fn document(repository: &Path, target: &str, version: &str, date: &str) -> Result<String> {
     let metadata = metadata(repository, target)?;
     let crates = built_in(&metadata)?;
@@ -59,13 +59,13 @@ fn component(package: &Value, checksums: &HashMap<(String, String), String>) -> 
         "name": name,
         "version": version,
         "purl": reference(package),
-        // The older form of a choice, which SPDX does not know.
+        // This is the older form of a choice, which SPDX does not know.
         "licenses": [{ "expression": text(package, "license").replace('/', " OR ") }],
         "hashes": hashes,
     })
 }
 
-/// The SQLite inside its crate has a version of its own, by which its vulnerabilities are published.
+/// Returns the entry for SQLite inside its crate. It has a version of its own, under which its vulnerabilities are published.
 fn sqlite(package: &Value) -> Result<Value> {
     let manifest = Path::new(text(package, "manifest_path"));
     let header = manifest.with_file_name("sqlite3").join("sqlite3.h");
@@ -85,7 +85,7 @@ fn sqlite(package: &Value) -> Result<Value> {
     }))
 }
 
-/// Which crate depends on which, among those that are built in.
+/// Returns the dependencies among the crates that are built in.
 fn dependencies(metadata: &Value, crates: &[Value]) -> Vec<Value> {
     let references: HashMap<&str, String> = crates.iter().map(|one| (text(one, "id"), reference(one))).collect();
     let nodes = list(metadata.get("resolve").unwrap_or(&Value::Null), "nodes").iter();
@@ -101,14 +101,14 @@ fn dependencies(metadata: &Value, crates: &[Value]) -> Vec<Value> {
     found
 }
 
-/// A crate as package URLs write it.
+/// Returns the package URL of a crate.
 fn reference(package: &Value) -> String {
-    // A plus sign stands for a space in a URL.
+    // A plus sign means a space in a URL.
     let version = text(package, "version").replace('+', "%2B");
     format!("pkg:cargo/{}@{version}", text(package, "name"))
 }
 
-/// The checksums in Cargo.lock, by name and version.
+/// Returns the checksums in Cargo.lock, by name and version.
 fn checksums(lock: &str) -> HashMap<(String, String), String> {
     let value = |block: &str, key: &str| {
         let line = block

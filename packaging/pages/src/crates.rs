@@ -1,4 +1,4 @@
-//! The crates that the package's programs contain, by `cargo metadata`.
+//! The crates that the package's programs contain, according to `cargo metadata`.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// The programs that the package has.
+/// The programs in the package.
 const ROOTS: [&str; 2] = ["gatepost", "gatepost-client"];
 
-/// Cargo's metadata of the workspace and its dependencies, for programs that are built for `target`.
+/// Returns cargo's metadata of the workspace and its dependencies, for programs that are built for `target`.
 pub(crate) fn metadata(repository: &Path, target: &str) -> Result<Value> {
     let mut cargo = Command::new("cargo");
     cargo.args([
@@ -33,7 +33,7 @@ pub(crate) fn metadata(repository: &Path, target: &str) -> Result<Value> {
     Ok(serde_json::from_slice(&said.stdout)?)
 }
 
-/// The crates that end up in the programs: not what only builds or tests them, nor macros, which run in the compiler.
+/// Returns the crates that end up in the programs. Build and test dependencies are left out, and so are macros, which run in the compiler.
 pub(crate) fn built_in(metadata: &Value) -> Result<Vec<Value>> {
     let packages = list(metadata, "packages").iter();
     let packages: HashMap<&str, &Value> = packages.map(|package| (text(package, "id"), package)).collect();

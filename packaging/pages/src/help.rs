@@ -1,19 +1,19 @@
-//! The form of a help text: paragraphs, lists of two columns, examples.
+//! The structure of a help text: paragraphs, lists of two columns, examples.
 
-/// One part of a help text.
+/// A part of a help text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Block {
-    /// Lines that flow.
+    /// Lines that are wrapped.
     Paragraph(String),
-    /// A line that ends in a colon and announces what follows it without a blank line.
+    /// A line that ends in a colon and introduces the next block, without a blank line.
     Heading(String),
-    /// Terms and what they mean.
+    /// Terms with their meanings.
     List(Vec<(String, String)>),
-    /// Lines that stay as they are.
+    /// Lines that are kept unchanged.
     Example(Vec<String>),
 }
 
-/// Takes a help text apart.
+/// Parses a help text.
 pub(crate) fn parse(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     for part in text.split("\n\n") {
@@ -41,7 +41,7 @@ fn example(lines: &[&str]) -> Block {
     Block::Example(unindented.collect())
 }
 
-/// The lines as terms and meanings, if their second column is clear and every term is an option or a command.
+/// Returns the lines as terms and meanings, if there is a clear second column and every term is an option or a command.
 fn list(lines: &[&str]) -> Option<Block> {
     let starts = lines.iter().filter_map(|line| column(line));
     let column = starts.min()?;
@@ -49,7 +49,7 @@ fn list(lines: &[&str]) -> Option<Block> {
     for line in lines {
         let (left, right) = match line.split_at_checked(column) {
             Some((left, right)) if left.ends_with(' ') => (left.trim(), right.trim()),
-            // A term that is longer than the first column stands alone on its line, or its meaning follows a blank.
+            // A term that is longer than the first column is alone on its line, or its meaning follows after one blank.
             _ => match line.trim().split_once("  ") {
                 Some((left, right)) => (left.trim(), right.trim()),
                 None => (line.trim(), ""),
@@ -79,7 +79,7 @@ fn column(line: &str) -> Option<usize> {
 /// An option in a help text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Flag {
-    /// `--json`
+    /// The name, such as `--json`.
     pub(crate) name: String,
     /// The placeholder for its value, if it has one: `FILE`.
     pub(crate) value: Option<String>,
@@ -87,11 +87,11 @@ pub(crate) struct Flag {
     pub(crate) meaning: String,
 }
 
-/// Every option that the text explains in a list or names in its first lines.
+/// Returns every option that the text explains in a list or names in its first lines.
 pub(crate) fn flags(blocks: &[Block]) -> Vec<Flag> {
     let mut flags: Vec<Flag> = Vec::new();
     let mut add = |words: &str, meaning: &str| {
-        // A bracket that closes parts an option from what follows it.
+        // A closing bracket separates an option from what follows it.
         let words = words.replace(']', " ] ");
         let words: Vec<&str> = words
             .split([' ', '=', ',', '['])
@@ -126,7 +126,7 @@ pub(crate) fn flags(blocks: &[Block]) -> Vec<Flag> {
     }
     for block in blocks.iter().take(2) {
         if let Block::Paragraph(text) = block {
-            // Of "gatepost check [--json]: what is wrong" only what stands before the colon.
+            // Of "gatepost check [--json]: what is wrong", only the part before the colon.
             text.lines()
                 .for_each(|line| add(line.split(": ").next().unwrap_or(line), ""));
             text.lines()

@@ -1,5 +1,5 @@
-//! The copyright file (<https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/>): under which licences the
-//! crates are that the programs contain, and who wrote them, from what they say themselves.
+//! The copyright file (<https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/>): licences and authors of the crates in the
+//! programs, as the crates declare them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::crates::{built_in, list, metadata, text};
 
-/// The licences that are accepted, and the one that is taken where a crate leaves the choice: the first. Those without a
-/// text here are in Debian's /usr/share/common-licenses.
+/// The accepted licences. If a crate offers a choice, the first one is taken. Licences without a text here are in Debian's
+/// /usr/share/common-licenses.
 const KNOWN: [(&str, Option<&str>); 8] = [
     ("MIT", Some(include_str!("../licences/MIT.txt"))),
     ("ISC", Some(include_str!("../licences/ISC.txt"))),
@@ -23,7 +23,7 @@ const KNOWN: [(&str, Option<&str>); 8] = [
     ("public-domain", Some(include_str!("../licences/public-domain.txt"))),
 ];
 
-/// What is in them and is no crate of theirs: where it is from, authors, and the licence, out of a choice as with crates.
+/// Parts of the programs that are not crates: origin, authors, and the licence, chosen as for crates.
 const BESIDE: [(&str, &str, &str); 3] = [
     (
         "rust-standard-library/*",
@@ -31,7 +31,7 @@ const BESIDE: [(&str, &str, &str); 3] = [
         "MIT OR Apache-2.0",
     ),
     ("musl/*", "2005-2020 Rich Felker, et al.", "MIT"),
-    // By the feature `bundled` of rusqlite; the licence of the crate around it is another one.
+    // From rusqlite's feature `bundled`; the licence of the crate around it is a different one.
     (
         "crates/libsqlite3-sys-*/sqlite3/*",
         "none; the authors of SQLite have dedicated it to the public domain",
@@ -39,7 +39,7 @@ const BESIDE: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// The file, for programs that are built for `target`.
+/// Returns the file for programs that are built for `target`.
 pub(crate) fn copyright(repository: &Path, target: &str) -> Result<String> {
     let own = fs::read_to_string(repository.join("LICENSE"))?;
     let mut groups: BTreeMap<(String, Vec<String>), Vec<String>> = BTreeMap::new();
@@ -66,7 +66,7 @@ pub(crate) fn copyright(repository: &Path, target: &str) -> Result<String> {
             licence,
         ));
     }
-    // After the crates: of two paragraphs that a file matches the last one counts.
+    // After the crates: if a file matches two paragraphs, the last one counts.
     for (files, authors, licence) in BESIDE {
         let licences = choose(licence)?;
         used.extend(&licences);
@@ -86,7 +86,7 @@ fn paragraph(files: &str, authors: &str, licence: &str) -> String {
     format!("\nFiles: {files}\nCopyright: {authors}\nLicense: {licence}\n")
 }
 
-/// Chooses the licences: of `(MIT OR Apache-2.0) AND Unicode-3.0` MIT and Unicode-3.0.
+/// Chooses the licences: from `(MIT OR Apache-2.0) AND Unicode-3.0`, MIT and Unicode-3.0.
 fn choose(expression: &str) -> Result<Vec<&'static str>> {
     let parts = expression.split(" AND ").map(|part| {
         let part = part.trim_matches(['(', ')']).replace('/', " OR ");
@@ -134,7 +134,7 @@ fn authors(package: &Value) -> Result<Vec<String>> {
     Ok(holders.into_iter().collect())
 }
 
-/// The lines that name a holder; not the form in which the Apache licence shows how to write one.
+/// Returns the lines that name a copyright holder, without the template in the Apache licence.
 fn notices(words: &str) -> Vec<String> {
     let lines = words
         .lines()

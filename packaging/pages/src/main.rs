@@ -1,7 +1,7 @@
-//! Makes the pages of the package, so that nothing has to be said twice:
+//! Makes the pages of the package, so that nothing needs to be written twice:
 //!
 //! - man pages and completions from the command tables, the help of `gatepost-tpm-setup`, and docs/;
-//! - the copyright file and the bill of materials from what the crates that are built in say of themselves.
+//! - the copyright file and the bill of materials from the declarations of the crates that are built in.
 
 mod bill_of_materials;
 mod completion;

@@ -14,7 +14,7 @@ use crate::roff::Page;
 pub(crate) struct Docs {
     pub(crate) configuration: String,
     pub(crate) operations: String,
-    /// YYYY-MM-DD
+    /// The date, YYYY-MM-DD.
     pub(crate) date: String,
 }
 
@@ -25,7 +25,7 @@ const SEE_ALSO: [&str; 4] = [
     "gatepost-tpm-setup(8)",
 ];
 
-/// Each page by its file's name.
+/// Returns all pages with the names of their files.
 pub(crate) fn pages(programs: &Programs, docs: &Docs) -> Result<Vec<(String, String)>> {
     Ok(vec![
         ("gatepost.1".to_owned(), command(programs, docs)?),
@@ -62,7 +62,7 @@ fn command(programs: &Programs, docs: &Docs) -> Result<String> {
     Ok(end(page, "gatepost(1)"))
 }
 
-/// From the installation to the signing request.
+/// The commands from the installation to the signing request.
 const FIRST_STEPS: [&str; 4] = [
     "sudo gatepost-tpm-setup",
     "sudo editor /etc/gatepost/gatepost.toml && sudo gatepostd --check-config",
@@ -125,7 +125,7 @@ fn tpm_setup(programs: &Programs, docs: &Docs) -> Result<String> {
     Ok(end(page, "gatepost-tpm-setup(8)"))
 }
 
-/// NAME and SYNOPSIS from the first lines of the help, DESCRIPTION and OPTIONS from what follows.
+/// Writes NAME and SYNOPSIS from the first lines of the help, DESCRIPTION and OPTIONS from the rest.
 fn begin(name: &str, section: u8, programs: &Programs, docs: &Docs, help: &[Block]) -> Result<Page> {
     let [Block::Paragraph(title), Block::Paragraph(usage), rest @ ..] = help else {
         bail!("the help of {name} does not begin with what it is and with its usage");
@@ -139,7 +139,7 @@ fn begin(name: &str, section: u8, programs: &Programs, docs: &Docs, help: &[Bloc
     for form in usage.lines() {
         page.paragraph(&format!("`{}`", form.trim_start_matches("Usage: ").trim()));
     }
-    // The list of commands is told at length further down.
+    // The list of commands follows in detail further down.
     let commands = rest
         .iter()
         .position(|block| *block == Block::Heading("Commands".to_owned()));
@@ -190,7 +190,7 @@ fn end(mut page: Page, own: &str) -> String {
     page.finish()
 }
 
-/// Turns a phrase into a sentence.
+/// Converts a phrase to a sentence.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters

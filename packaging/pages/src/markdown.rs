@@ -2,13 +2,13 @@
 
 use crate::roff::Page;
 
-/// The part of a document below the heading `## TITLE`, up to the next one.
+/// Returns the part of a document below the heading `## TITLE`, up to the next one.
 pub(crate) fn part<'a>(document: &'a str, title: &str) -> Option<&'a str> {
     let (_, rest) = document.split_once(&format!("\n## {title}\n"))?;
     Some(rest.split("\n## ").next().unwrap_or(rest))
 }
 
-/// Puts a document onto the page; its headings `##` become sections, or subsections where it is only a part of one.
+/// Adds a document to the page. Its headings `##` become sections, or subsections if the document is only a part of the page.
 pub(crate) fn put(page: &mut Page, document: &str, is_part: bool) {
     for block in document.split("\n\n").map(|block| block.trim_matches('\n')) {
         put_block(page, block, is_part);
@@ -28,7 +28,7 @@ fn put_block(page: &mut Page, block: &str, is_part: bool) {
     } else if let Some(title) = first.strip_prefix("### ") {
         page.subsection(title);
     } else if first.starts_with("# ") {
-        // The document's own title is the page's.
+        // The document's own title is the page's title.
     } else if first.starts_with("```") {
         let inner = lines.iter().filter(|line| !line.starts_with("```"));
         page.example(&inner.map(|line| (*line).to_owned()).collect::<Vec<_>>());
@@ -65,8 +65,8 @@ fn points(lines: &[&str]) -> Vec<String> {
     points
 }
 
-/// The first cell is a term; what it means says the column `meaning`, or else the last one. The others follow, each after
-/// its heading.
+/// Adds a table as a list. The first cell is a term; its meaning is in the column `meaning`, or else in the last one. The other cells
+/// follow, each after its heading.
 fn table(page: &mut Page, lines: &[&str]) {
     let mut rows = lines.iter().map(|line| cells(line));
     let headings = rows.next().unwrap_or_default();
@@ -77,7 +77,7 @@ fn table(page: &mut Page, lines: &[&str]) {
         let (Some(term), Some(meaning)) = (row.first(), row.get(meant)) else {
             continue;
         };
-        // An empty first cell stands for the one above it.
+        // An empty first cell means the same as the one above it.
         let term = if term.is_empty() { above.clone() } else { term.clone() };
         let others = row.iter().zip(&headings).enumerate();
         let facts: Vec<String> = others
@@ -92,7 +92,7 @@ fn table(page: &mut Page, lines: &[&str]) {
     }
 }
 
-/// A bar within `code` is written as `\|`.
+/// Splits a line into cells. A bar within `code` is written as `\|`.
 fn cells(line: &str) -> Vec<String> {
     let line = line.trim().trim_start_matches('|').trim_end_matches('|');
     let hidden = line.replace("\\|", "\u{0}");

@@ -1,4 +1,4 @@
-//! The programs whose pages are made: `gatepost` and `gatepostd` by their tables, gatepost-tpm-setup by its `--help`.
+//! The programs whose pages are made: `gatepost` and `gatepostd` from their tables, gatepost-tpm-setup from its `--help`.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,21 +9,21 @@ use gatepost_client::command_line::help::{program_text, text};
 
 use crate::help::{self, Block};
 
-/// The help texts of all programs, taken apart.
+/// The parsed help texts of all programs.
 #[derive(Debug)]
 pub(crate) struct Programs {
     /// The overview of `gatepost`.
     pub(crate) gatepost: Vec<Block>,
     /// The help of `gatepostd`.
     pub(crate) gatepostd: Vec<Block>,
-    /// `gatepost-tpm-setup --help`
+    /// The help of `gatepost-tpm-setup`.
     pub(crate) tpm_setup: Vec<Block>,
-    /// `0.1.0`
+    /// The version, such as `0.1.0`.
     pub(crate) version: &'static str,
 }
 
 impl Programs {
-    /// Takes the help texts from the command tables, and that of gatepost-tpm-setup from the script itself.
+    /// Reads the help texts from the command tables, and that of gatepost-tpm-setup from the script itself.
     pub(crate) fn read(tpm_setup: &Path) -> Result<Self> {
         Ok(Self {
             gatepost: help::parse(&text(None)),

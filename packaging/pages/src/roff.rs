@@ -1,11 +1,11 @@
-//! The language of man pages: man(7).
+//! Writes the language of man pages: man(7).
 
-/// A page in the making.
+/// A page that is being written.
 #[derive(Debug, Default)]
 pub(crate) struct Page(String);
 
 impl Page {
-    /// Begins with the title line.
+    /// Begins a page with the title line.
     pub(crate) fn new(name: &str, section: u8, date: &str, version: &str) -> Self {
         Self(format!(
             ".\\\" Made from the programs' own help and from docs/ by packaging/pages.\n.TH {} {section} {date} \"gatepost {version}\"\n",
@@ -13,7 +13,7 @@ impl Page {
         ))
     }
 
-    /// `.SH`: in capitals, but for what is code and means something else in capitals.
+    /// `.SH`: in capitals, except for code that means something else in capitals.
     pub(crate) fn section(&mut self, title: &str) {
         let parts = title.split('`').enumerate();
         let parts = parts.map(|(place, part)| match place % 2 {
@@ -29,12 +29,12 @@ impl Page {
         self.0.push_str(&format!(".SS {}\n", escape(title)));
     }
 
-    /// Text that flows.
+    /// Adds text that is wrapped.
     pub(crate) fn paragraph(&mut self, text: &str) {
         self.0.push_str(&format!(".PP\n{}\n", inline(text)));
     }
 
-    /// A term, and below it what it means; further facts on lines of their own.
+    /// Adds a term with its meaning below it, and further facts on lines of their own.
     pub(crate) fn entry(&mut self, term: &str, meaning: &str, facts: &[String]) {
         let lines = std::iter::once(meaning).filter(|text| !text.is_empty());
         let lines: Vec<String> = lines.chain(facts.iter().map(String::as_str)).map(inline).collect();
@@ -47,25 +47,25 @@ impl Page {
             .push_str(&format!(".TP\n\\fB{}\\fR\n{body}\n", escape(&term.replace('`', ""))));
     }
 
-    /// A point of a list.
+    /// Adds an item of a list.
     pub(crate) fn point(&mut self, text: &str) {
         self.0.push_str(&format!(".IP \\(bu 2\n{}\n", inline(text)));
     }
 
-    /// Lines that stay as they are.
+    /// Adds lines that are kept unchanged.
     pub(crate) fn example(&mut self, lines: &[String]) {
         let lines: Vec<String> = lines.iter().map(|line| escape(line)).collect();
         self.0
             .push_str(&format!(".PP\n.in +4n\n.EX\n{}\n.EE\n.in\n", lines.join("\n")));
     }
 
-    /// The whole page.
+    /// Returns the whole page.
     pub(crate) fn finish(self) -> String {
         self.0
     }
 }
 
-/// Text with marks: `code`, `**bold**`, `[links](of which only the words are kept)`.
+/// Converts text with marks: `code`, `**bold**`, `[links](of which only the text is kept)`.
 fn inline(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -104,17 +104,17 @@ fn link(text: &str) -> Option<(&str, &str)> {
     (!words.contains(['[', ']'])).then_some((words, after))
 }
 
-/// Plain text.
+/// Escapes plain text.
 fn escape(text: &str) -> String {
     guard(&escape_within(text))
 }
 
-/// A backslash begins an escape, and an ASCII hyphen must be one where it can be copied (groff_char(7)).
+/// Escapes text within a line. A backslash begins an escape, and ASCII hyphens must be escaped so that they can be copied (groff_char(7)).
 fn escape_within(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
 }
 
-/// A line that begins with a dot or an apostrophe would be a request.
+/// Protects a line that begins with a dot or an apostrophe, which would be a request.
 fn guard(text: &str) -> String {
     let lines = text.lines().map(|line| match line.starts_with(['.', '\'']) {
         true => format!("\\&{line}"),

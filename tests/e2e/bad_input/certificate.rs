@@ -1,4 +1,4 @@
-//! Certificates that cannot be used: refused with the reason, and waited past.
+//! Certificates that cannot be used: each is refused with the reason, and the daemon waits for another one.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Gateway, SOON, World};
 
-/// The content of the certificate's file, and the expected message: cause and next step.
+/// The content of the certificate file, and the expected message: cause and next step.
 struct Case {
     name: &'static str,
     pem: String,
@@ -100,7 +100,7 @@ fn cases(world: &World, good: &str) -> Vec<Case> {
     ]
 }
 
-/// The file is refused for this reason, whatever was reported before.
+/// Waits until the file is refused for this reason, whatever was reported before.
 fn is_refused(gateway: &Gateway, case: &Case, phase: &str) {
     gateway.install(&case.pem);
     gateway.wait_for_words("identity.problem.message", case.cause);
@@ -140,7 +140,7 @@ fn promise_6_an_unusable_certificate_is_refused_until_a_good_one_comes() {
     assert_eq!(world.gateway.status()["state"], "attention");
     assert_eq!(world.gateway.status()["provisioning"]["phase"], "no-certificate");
     is_taken(&world.gateway, &good);
-    // In the place of a good one, each is refused as well, and changes nothing.
+    // Each is refused as a replacement for a valid one as well, and changes nothing.
     let id = CertificateId::of_pem(&good).unwrap().to_string();
     for case in &cases {
         is_refused(&world.gateway, case, "ready");
@@ -166,7 +166,7 @@ fn promise_8_a_certificate_that_begins_in_a_moment_is_taken_when_its_time_comes(
         .sign_v3_valid(&csr, Validity::Between(soon, soon + Duration::from_secs(3600)))
         .unwrap();
     world.gateway.install(&pem);
-    // The machine that signed it is a little ahead: nothing is wrong.
+    // The clock of the machine that signed it is slightly ahead, which is not an error.
     world.gateway.wait_for("identity", |identity| {
         let problem = &identity["problem"];
         let words = problem["message"].as_str().unwrap_or_default();

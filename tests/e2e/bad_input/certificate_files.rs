@@ -1,4 +1,4 @@
-//! Files of certificates that are something else: `gatepostd --check-config` reads all of them, and says what they are.
+//! Files that are not certificates: `gatepostd --check-config` reads all of them, and says what they are.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use rig::fleet_ca::FleetCa;
 use super::{CONFIGURATION, check_config};
 use crate::support::World;
 
-/// Both streams and the exit code.
+/// Returns both outputs and the exit code.
 fn checked(world: &World) -> (Option<i32>, String) {
     let output = check_config(&world.gateway);
     let said = [output.stdout, output.stderr].map(|stream| String::from_utf8_lossy(&stream).into_owned());
@@ -47,7 +47,7 @@ fn a_ca_chain_or_root_ca_without_certificates_is_a_fault() {
             assert!(output.contains(said) && output.contains("next: "), "{said}: {output}");
         }
     }
-    // What it plainly is, is read.
+    // Unambiguous content is accepted.
     for content in [
         format!("\u{feff}{root}"),
         root.replace('\n', "\r\n"),
@@ -95,7 +95,7 @@ fn a_device_certificate_with_a_fault_is_a_warning() {
         let check = String::from_utf8(check.output().unwrap().stdout).unwrap();
         assert!(check.contains(said), "{said}: {check}");
     }
-    // The path is wrong: nobody puts a certificate into the place of a key.
+    // The path is wrong: nobody would replace a key with a certificate.
     let label = "PRIVATE KEY";
     for label in [label.to_owned(), format!("EC {label}"), format!("ENCRYPTED {label}")] {
         world
@@ -113,7 +113,7 @@ fn a_device_certificate_with_a_fault_is_a_warning() {
     assert!(output.contains(": good\n"), "{output}");
 }
 
-/// Made by openssl: a CA with an EC P-521 key, and a device certificate by it.
+/// Created with openssl: a CA with an EC P-521 key, and a device certificate that it has issued.
 const P521: &str = include_str!("../../../src/identity/tests/certificates/issued-p521.pem");
 
 #[test]

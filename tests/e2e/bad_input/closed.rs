@@ -1,4 +1,4 @@
-//! Files that root may read and the service's user may not: a check that root runs must see them.
+//! Files that root may read and the service's user may not: a check by root must detect them.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -18,7 +18,7 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Lays a file of the configuration's beside it, where everybody may look.
+/// Copies a file of the configuration to the test's folder, which everybody may enter, and configures the copy.
 fn lay(world: &mut World, from: &Path, name: &str) -> PathBuf {
     let to = world.gateway.folder.path().join(name);
     fs::copy(from, &to).unwrap();
@@ -108,7 +108,7 @@ fn files_that_the_service_may_not_read_are_reported_to_root() {
         fs::set_permissions(&path, before).unwrap();
     }
 
-    // The folder above everything else, where somebody tries a draft.
+    // The top folder, where somebody tests a draft.
     chown(&pin, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
     mode(&folder, 0o700);
     let refused = check_config(&world.gateway);
@@ -118,7 +118,7 @@ fn files_that_the_service_may_not_read_are_reported_to_root() {
     assert_eq!(said.lines().count(), 1, "one folder is one cause: {said}");
 }
 
-/// A user's checks of files that only root may read: nothing is known to be wrong with them.
+/// A user who may not read the files gets advice, and no error about their content.
 #[test]
 fn a_user_who_may_not_read_the_files_is_advised_to_use_sudo() {
     if !user::is_root() {
@@ -134,7 +134,7 @@ fn a_user_who_may_not_read_the_files_is_advised_to_use_sudo() {
     let drop_in = drop_ins.join("60-mine.toml");
     fs::create_dir(&drop_ins).unwrap();
     fs::write(&drop_in, "[mqtt]\nkeep-alive = \"60s\"\n").unwrap();
-    // Where the daemon was built, others may not look.
+    // Other users may not enter the folder where the daemon was built.
     let copy = folder.join("gatepostd");
     let built = world.gateway.command();
     executable::copy(Path::new(built.get_program()), &copy).unwrap();

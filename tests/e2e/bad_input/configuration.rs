@@ -13,7 +13,7 @@ fn a_fault_in_a_file_is_reported_with_its_position() {
     let file = world.gateway.write_config().display().to_string();
     let line_of = |text: &str, words: &str| 1 + text.lines().position(|line| line.contains(words)).unwrap();
 
-    // An unknown key, wherever it stands, with the line it stands in.
+    // An unknown key in any place is reported with its line.
     for (table, key) in [
         ("[aws]", "mqtt-endpiont"),
         ("[token]", "pin"),
@@ -27,7 +27,7 @@ fn a_fault_in_a_file_is_reported_with_its_position() {
         let said = ends(&mut world.gateway, CONFIGURATION, &[&place, "expected"]);
         check_says_the_same(&world.gateway, &said);
     }
-    // A value that cannot be right, with the key it belongs to.
+    // An invalid value is reported with its key.
     let cases = [
         (
             mqtt.as_str(),
@@ -72,7 +72,7 @@ fn a_fault_in_a_file_is_reported_with_its_position() {
         let said = ends(&mut world.gateway, CONFIGURATION, &[&format!("{file}: {finding}")]);
         check_says_the_same(&world.gateway, &said);
     }
-    // A drop-in is blamed for what it says, the main file is not.
+    // A fault in a drop-in is reported for the drop-in, not for the main file.
     let drop_in = world.gateway.folder.path().join("conf.d/20-mine.toml");
     fs::create_dir(drop_in.parent().unwrap()).unwrap();
     fs::write(&drop_in, "[aws]\ncredentials-endpoint = \"::1\"\n").unwrap();
@@ -121,7 +121,7 @@ fn a_missing_configuration_is_reported() {
         let cause = format!("{}: cannot be read: No such file", missing.display());
         assert!(said.contains(&cause) && said.contains("next: "), "{said}");
     }
-    // The folder that a certificate is to appear in cannot be watched before it exists.
+    // The folder in which a certificate is to appear cannot be watched before it exists.
     let folder = world.gateway.folder.path().join("pki");
     let line = format!("[identity]\ncertificate = \"{}/device.pem\"\n", folder.display());
     world.gateway.configure("[identity]\n", &line);

@@ -5,11 +5,11 @@ use std::fs;
 use crate::registry::bring_online_known;
 use crate::support::{Gateway, World};
 
-/// Has the daemon see another state folder than everybody else: `mount` is what a shell does to it before.
+/// Gives the daemon another state folder than other processes; `mount` is the shell command that does so before it starts.
 pub fn with_state(gateway: &mut Gateway, mount: &str) {
     let state = gateway.state("").display().to_string();
     let script = format!(r#"STATE='{state}'; {mount} && exec "$0" "$@""#);
-    // A mount namespace of its own, which an ordinary user gets together with a user namespace.
+    // A separate mount namespace, which an ordinary user gets together with a user namespace.
     let words = [
         "unshare",
         "--map-current-user",
@@ -27,14 +27,14 @@ fn a_known_gateway_starts_and_connects_with_a_read_only_disk() {
     let mut world = World::new();
     bring_online_known(&mut world);
     world.gateway.stop();
-    // Even what it would like to write down it can do without.
+    // The daemon works even without the state that it could not write.
     fs::remove_file(world.gateway.state("provisioning.json")).unwrap();
     with_state(
         &mut world.gateway,
         r#"mount --bind "$STATE" "$STATE" && mount -o remount,bind,ro "$STATE""#,
     );
     world.gateway.start();
-    // Messages it cannot keep, and says so; the rest it can.
+    // It reports that it cannot store messages; everything else works.
     world.gateway.wait_for_text("session.phase", "connected");
     world.gateway.wait_for("role_aliases.0.phase", |phase| phase == "valid");
     assert_eq!(world.gateway.credentials().status, 200);
@@ -70,7 +70,7 @@ fn the_identity_does_not_depend_on_the_host_name() {
     let mut world = World::new();
     let id = bring_online_known(&mut world).to_string();
     world.gateway.stop();
-    // As common-name = "{hostname}" gives it after the change.
+    // As with common-name = "{hostname}" after the host name was changed.
     world
         .gateway
         .configure(r#"common-name = "gw-1""#, r#"common-name = "renamed""#);

@@ -14,7 +14,7 @@ fn set(world: &mut World, variable: &str, value: &str) {
     entry.unwrap().1 = value.to_owned();
 }
 
-/// A part of the status without its `since`, which is told by the wall clock and rounded.
+/// Returns a part of the status without its `since`, which depends on the wall clock and is rounded.
 fn timeless(part: &Value) -> Value {
     let mut part = part.clone();
     if let Some(fields) = part.as_object_mut() {
@@ -37,7 +37,7 @@ fn an_unwritable_folder_is_reported() {
         ("STATE_DIRECTORY", file.join("state"), "Not a directory"),
         ("STATE_DIRECTORY", file.clone(), "exists"),
         ("RUNTIME_DIRECTORY", file.join("run"), "Not a directory"),
-        // No user may make anything there, root included.
+        // No user can create anything there, not even root.
         ("STATE_DIRECTORY", "/proc/gatepost".into(), "No such file"),
     ];
     if rustix::process::getuid().is_root() {

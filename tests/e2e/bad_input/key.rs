@@ -28,7 +28,7 @@ fn two_matching_keys_are_both_reported() {
             ],
         );
 
-        // The advice helps.
+        // The advice works.
         world.gateway.configure(";object=device", ";object=device;id=%02%ff");
         world.gateway.start();
         world.gateway.wait_for_csr();

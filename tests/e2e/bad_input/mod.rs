@@ -1,5 +1,5 @@
-//! Mistakes of people and machines: each is answered with the thing, the cause and the next step, and with the exit
-//! code that tells systemd whether to try again.
+//! Mistakes of people and faults of machines: each is reported with its subject, its cause and the next step, and with the exit code that
+//! tells systemd whether to restart.
 
 mod certificate;
 mod certificate_files;
@@ -28,10 +28,11 @@ const NO_PERMISSION: i32 = PIN_REFUSED;
 /// EX_CONFIG
 const CONFIGURATION: i32 = 78;
 
-/// A user who has no account here.
+/// A user ID without an account.
 const SOMEBODY: u32 = 61_009;
 
-/// The daemon ends by itself with this exit code, and its last errors say all of this, the next step included.
+/// Waits until the daemon ends with this exit code, and checks that its last errors contain all of these words, including the next step.
+/// Returns the log.
 fn ends(gateway: &mut Gateway, code: i32, words: &[&str]) -> String {
     let (status, log) = gateway.run_to_the_end();
     let said = errors(&gateway.process().log());
@@ -42,7 +43,7 @@ fn ends(gateway: &mut Gateway, code: i32, words: &[&str]) -> String {
     said
 }
 
-/// `gatepostd --check-config` ends with 78, and says nothing that the daemon does not say.
+/// Checks that `gatepostd --check-config` ends with 78, and prints nothing that the daemon does not log.
 fn check_says_the_same(gateway: &Gateway, said: &str) {
     let check = check_config(gateway);
     assert_eq!(check.status.code(), Some(CONFIGURATION), "{check:?}");
@@ -61,7 +62,7 @@ pub fn check_config(gateway: &Gateway) -> Output {
     gateway.command().arg("--check-config").output().unwrap()
 }
 
-/// The logged errors, without their prefix.
+/// Returns the logged errors, without their prefix.
 fn errors(log: &str) -> String {
     log.lines()
         .filter_map(|line| line.strip_prefix("gatepostd: error: "))

@@ -1,4 +1,4 @@
-//! Modules that are none, and tokens that are not the one.
+//! Modules that are not PKCS#11 modules, and tokens that are not the configured one.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use rig::token::{SoftHsm, Token};
 use super::{CONFIGURATION, check_config, check_says_the_same, ends};
 use crate::support::{PIN, World, options};
 
-/// A shared library that is surely there and surely no PKCS#11 module: the C library of this very process.
+/// Returns a shared library that certainly exists and is not a PKCS#11 module: the C library of this process.
 fn libc() -> PathBuf {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let path = maps.lines().find_map(|line| {
@@ -112,7 +112,7 @@ fn two_matching_tokens_are_both_reported() {
     };
     assert_ne!(one, two, "{said}");
 
-    // The advice helps.
+    // The advice works.
     let named = format!("token=gateway;serial={two};object=device");
     world.gateway.configure("token=gateway;object=device", &named);
     world.gateway.start();

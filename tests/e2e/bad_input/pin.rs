@@ -1,4 +1,4 @@
-//! PINs that are wrong, locked, or cannot be read.
+//! PINs that are wrong, locked, or unreadable.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -13,7 +13,7 @@ use crate::support::{PIN, World, options};
 
 type MakeFile = fn(&Path);
 
-/// Puts a PIN file of the test's own in the place of the token's.
+/// Replaces the token's PIN file with one of the test's own.
 fn with_pin_file(world: &mut World) -> std::path::PathBuf {
     let own = world.gateway.folder.path().join("pin");
     let given = world.token.pin_file().display().to_string();
@@ -43,7 +43,7 @@ fn promise_8_a_rejected_pin_is_tried_once_and_a_locked_token_is_left_alone() {
     assert_eq!(tpm.wrong_pins().unwrap(), 1, "exactly one attempt");
     assert!(!world.gateway.log().contains("not the PIN"), "promise 10");
 
-    // The right PIN, but too late for it.
+    // The right PIN, after the token has been locked.
     fs::write(&pin_file, format!("{PIN}\n")).unwrap();
     tpm.lock().unwrap();
     ends(
@@ -66,7 +66,7 @@ fn a_pin_file_without_a_pin_is_reported() {
     let name = pin_file.display().to_string();
     let cases: [(MakeFile, &str); 12] = [
         (|_| {}, "cannot be read: No such file"),
-        // Root may read any file; nobody may read a folder as one.
+        // Root may read any file, but nobody can read a folder as a file.
         (|path| fs::create_dir(path).unwrap(), "cannot be read: Is a directory"),
         (|path| fs::write(path, "").unwrap(), "is empty"),
         (|path| fs::write(path, "\n").unwrap(), "is empty"),
@@ -138,7 +138,7 @@ fn a_pin_file_open_to_all_is_used_with_a_warning() {
         mode(&pin_file, 0o600);
     }
 
-    // Without another owner the mode would close it to gatepost itself.
+    // With another owner, the mode would prevent gatepost itself from reading it.
     if !user::is_root() {
         eprintln!("not tried: an open PIN file of somebody else's, because only root may give files away");
         return;

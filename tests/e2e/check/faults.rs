@@ -1,4 +1,4 @@
-//! A table of faults: each has its line and its next step.
+//! A table of faults, each with its line and next step.
 
 use std::fs;
 
@@ -10,8 +10,8 @@ use crate::support::World;
 
 use super::{document, ended, line, provisioned};
 
-/// What is changed in the configuration, the line that fails because of it, with which words and next step, the exit code,
-/// and a line that is not looked at because of it.
+/// A change of the configuration; the line that fails because of it, with its words, next step and exit code; and a line that is skipped
+/// because of it.
 struct Fault {
     old: String,
     new: String,
@@ -173,7 +173,7 @@ fn each_fault_has_its_line_and_its_next_step() {
         }
         world.gateway.config.clone_from(&good);
     }
-    // A wrong PIN was tried once; the right one still opens the token.
+    // The wrong PIN was tried only once; the right one still opens the token.
     assert_eq!(document(&world).0, 68, "only the daemon is missing");
 
     world.gateway.config.push_str("log-level = \"info\"\n");
@@ -207,7 +207,7 @@ fn the_servers_are_authenticated_before_there_is_a_certificate() {
                 assert_eq!(line(&document, name)["outcome"], "ok", "{versions:?}: {document:#}");
             }
         }
-        // As behind a proxy that intercepts TLS: somebody else's CA has signed what the servers show.
+        // As behind a proxy that intercepts TLS: the server certificates are signed by another CA.
         world.gateway.configure(&root, &format!("root-ca = \"{other_ca}\""));
         let (code, document) = document(&world);
         for name in ["MQTT endpoint: TLS", "credentials endpoint: TLS"] {

@@ -1,4 +1,4 @@
-//! Findings beyond faults of the configuration: certificate, account, clock, port, messages.
+//! Findings other than faults of the configuration: certificate, account, clock, port, messages.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -84,7 +84,7 @@ fn faults_of_certificate_and_account_are_reported() {
         &["dropped the connection before CONNACK", "is the certificate ACTIVE"],
     );
     status(&world, CertificateStatus::Active);
-    // A role that nobody has made.
+    // A role that does not exist.
     let role = "arn:aws:iam::123456789012:role/missing";
     world.cloud.add_role_alias(RoleAlias::new("video", role)).unwrap();
     world.gateway.config.push_str("[[role-alias]]\nname = \"video\"\n");

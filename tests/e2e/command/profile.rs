@@ -1,4 +1,4 @@
-//! AWS profiles that `gatepost setup-profile` writes, and the AWS CLI with them.
+//! AWS profiles that `gatepost setup-profile` writes, used by the AWS CLI.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -43,7 +43,7 @@ fn the_aws_cli_takes_credentials_from_the_command() {
     assert_eq!(code, 0);
     contains_all(&said, &["nothing changed"]);
     assert_eq!(fs::read_to_string(&config).unwrap(), written);
-    // The socket is remembered, whichever way it was told; a build's own path is written, and not without a word.
+    // The socket becomes part of the profile, however it was given. The path of a temporary build is written too, with a warning.
     let mut client = Command::new(world.gateway.client());
     client.env("AWS_CONFIG_FILE", &config).env("GATEPOST_SOCKET", &socket);
     let (code, said, noted) = run(client.args(["setup-profile", "telemetry", "--profile", "by-environment"]));
@@ -51,7 +51,7 @@ fn the_aws_cli_takes_credentials_from_the_command() {
     contains_all(&said, &["--socket", &socket]);
     contains_all(&noted, &["may be removed one day"]);
 
-    // Version 1 of the AWS CLI has no `export-credentials`; this shows the last four characters, and where they came from.
+    // Version 1 of the AWS CLI has no `export-credentials`; this shows the last four characters, and their source.
     let mut aws = command::command("aws");
     aws.args(["configure", "list", "--profile", "gateway"])
         .env("AWS_CONFIG_FILE", &config)
@@ -76,7 +76,7 @@ fn the_aws_cli_takes_credentials_from_the_command() {
     assert!(caller.contains("assumed-role/telemetry/"), "{caller}");
 }
 
-/// Whatever is in the way of the profile is named, and the file stays as it was.
+/// Conflicting settings are reported, and the file stays unchanged.
 #[test]
 fn setup_profile_does_not_overwrite_other_settings() {
     let world = World::new();
@@ -105,7 +105,7 @@ fn setup_profile_does_not_overwrite_other_settings() {
     let mut client = Command::new(world.gateway.client());
     let (code, _, reason) = run(client.args(["setup-profile", "a]\nb"]));
     assert_eq!(code, 64, "{reason}");
-    // A new file is for its owner alone, and so is its folder.
+    // A new file and its folder are accessible to their owner only.
     let new = folder.join("home/.aws/config");
     let mut client = Command::new(world.gateway.client());
     let (code, _, reason) = run(client
@@ -117,7 +117,7 @@ fn setup_profile_does_not_overwrite_other_settings() {
     assert_eq!((mode(&new), mode(new.parent().unwrap())), (0o600, 0o700));
 }
 
-/// Keys of the same profile in the credentials file win over the profile, so that it would never be used.
+/// Keys of the same profile in the credentials file take precedence, so the profile would never be used.
 #[test]
 fn a_profile_that_other_credentials_would_hide_is_refused() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Every failure that the credentials provider can make, each on a role alias of its own.
+//! All failures of the credentials provider, each for its own role alias.
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use cloudlet::{Cloudlet, Role, RoleAlias};
 
 use super::switch::switch;
 
-/// The role behind every alias that has nothing else wrong.
+/// The role of every alias that has no other fault.
 pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";
 
-/// One failure.
+/// A failure.
 pub(super) struct Failure {
-    /// The alias that fails.
+    /// The failing alias.
     pub(super) alias: &'static str,
     /// Words that the message must contain.
     pub(super) words: &'static str,
-    /// Whether AWS has said no, so that somebody must change something there.
+    /// Whether AWS has refused the request, so that somebody must change something there.
     pub(super) refused: bool,
     cause: Cause,
 }
 
 enum Cause {
-    /// The provider answers so.
+    /// The provider gives this response.
     Answer(Answer),
-    /// The provider issues credentials that end so.
+    /// The provider issues credentials with this expiration.
     Ends(Lifetime),
     /// The alias does not exist in the account.
     NoAlias,
-    /// The alias leads to this role.
+    /// The alias refers to this role.
     Role(Role),
 }
 
 impl Failure {
-    /// The failure's place in the status.
+    /// Returns the remedy that the status shows for the failure.
     pub(super) fn remedy(&self) -> &'static str {
         if self.refused { "configuration" } else { "wait" }
     }
 
-    /// Whether it is worth to be seen while good credentials are there: each way in which the keeper can fail, once.
+    /// Whether to test it also while valid credentials exist: one failure for each way in which a refresh can fail.
     pub(super) fn fits_a_refresh(&self) -> bool {
         let these = [
             "denied", "internal", "huge", "no-json", "expired", "garbage", "cut", "moved",
@@ -46,7 +46,7 @@ impl Failure {
         these.contains(&self.alias)
     }
 
-    /// From now on it happens.
+    /// Switches the failure on.
     pub(super) fn begin(&self, cloud: &Cloudlet) {
         let alias = self.alias.to_owned();
         match &self.cause {
@@ -70,7 +70,7 @@ impl Failure {
         }
     }
 
-    /// From now on it does not happen.
+    /// Switches the failure off.
     pub(super) fn end(&self, cloud: &Cloudlet) {
         switch(cloud, |switches| {
             switches.answer_of.remove(self.alias);
@@ -80,7 +80,7 @@ impl Failure {
     }
 }
 
-/// All of them. Messages are AWS's own (aws-iot-core-credential-provider-session-helper, dev_notes).
+/// Returns all failures. The messages are AWS's own (aws-iot-core-credential-provider-session-helper, dev_notes).
 pub(super) fn all() -> Vec<Failure> {
     let said = |status, message: &str| Answer::Status(status, format!(r#"{{"message":"{message}"}}"#));
     let refused = |alias, cause, words| Failure {
@@ -150,5 +150,5 @@ pub(super) fn all() -> Vec<Failure> {
     ]
 }
 
-/// Longer than any test: an answer that does not come.
+/// A response that takes longer than any test.
 pub const NEVER: Answer = Answer::Slow(Duration::from_secs(600));

@@ -1,4 +1,4 @@
-//! Credentials while the MQTT side of AWS is in trouble.
+//! Credentials while AWS's MQTT endpoint has a fault.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn promise_4_credentials_are_refreshed_while_every_connect_is_dropped() {
         .switches()
         .set(|s| s.credentials.lifetime = Lifetime::Seconds(75));
     world.bring_online();
-    // From now on every CONNECT comes too soon, and is dropped without CONNACK as AWS drops it.
+    // From now on every CONNECT comes too soon, and is dropped without CONNACK, like AWS does.
     world
         .cloud
         .switches()
@@ -34,7 +34,7 @@ fn promise_4_credentials_are_refreshed_while_every_connect_is_dropped() {
     wait::until(SOON, "two more refreshes", refreshed).unwrap();
     assert_eq!(world.gateway.credentials().status, 200);
 
-    // A restart in the middle of it asks at once, too.
+    // A restart during the outage requests credentials at once, too.
     world.gateway.kill();
     world.gateway.start();
     world.gateway.wait_for_text("role_aliases.0.phase", "valid");

@@ -3,7 +3,7 @@
 use cloudlet::Cloudlet;
 use cloudlet::switches::CredentialSwitches;
 
-/// Sets them.
+/// Changes them.
 pub(super) fn switch(cloud: &Cloudlet, change: impl FnOnce(&mut CredentialSwitches)) {
     cloud.switches().set(|switches| change(&mut switches.credentials));
 }

@@ -25,7 +25,7 @@ fn file(gateway: &Gateway, name: &str) -> PathBuf {
     gateway.folder.path().join("run/files").join(name)
 }
 
-/// A world whose credentials live for so many seconds, and whose runtime folder every user can reach.
+/// Creates a world with credentials of this lifetime in seconds, and a runtime folder that every user can enter.
 fn world(lifetime: i64, entries: &str) -> World {
     let mut world = World::new();
     let switches = world.cloud.switches();
@@ -35,7 +35,7 @@ fn world(lifetime: i64, entries: &str) -> World {
     world
 }
 
-/// The content as a user reads it; empty if the user may not.
+/// Returns the content as a user reads it; empty if the user may not.
 fn read_as(uid: u32, path: &Path) -> Option<String> {
     user::act_as(uid, uid, || fs::read_to_string(path).ok()).unwrap()
 }
@@ -81,7 +81,7 @@ fn a_file_is_for_its_owner_alone_and_follows_three_rotations() {
         keys.len() >= 4
     })
     .unwrap();
-    // All formats have the same set, once the round is complete.
+    // All formats contain the same credentials once all files have been written.
     wait::until(SOON, "the same set in each file", || {
         let key = minted(&world).pop().unwrap().access_key_id;
         [&aws, &env, &kvssink]
@@ -108,7 +108,7 @@ fn without_privileges_the_owner_is_let_in_by_an_access_control_list() {
     }
     let mut world = world(3600, &entry(&format!("owner = \"{OWNER}\""), "aws", ""));
     world.gateway.config.push_str(&entry("group = \"61002\"", "env", ""));
-    // As in the package's unit: the daemon may not give files away.
+    // As in the package's unit: the daemon may not change the owner of files.
     let words = ["setpriv", "--bounding-set=-chown"];
     world.gateway.through = words.map(str::to_owned).into();
     world.bring_online();
@@ -125,7 +125,7 @@ fn without_privileges_the_owner_is_let_in_by_an_access_control_list() {
 fn a_file_goes_with_its_credentials_its_entry_and_the_daemon() {
     let uid = format!("owner = \"{}\"", rustix::process::getuid().as_raw());
     let (first, second) = (entry(&uid, "aws", ""), entry(&uid, "env", ""));
-    // Handed out for 20 s, and refreshed before.
+    // Handed out for 20 s, and refreshed before that.
     let mut world = world(80, &first);
     world.bring_online();
     world.gateway.wait_for_text("credentials_files.phase", "written");
@@ -148,7 +148,7 @@ fn a_file_goes_with_its_credentials_its_entry_and_the_daemon() {
     world
         .gateway
         .wait_for("credentials_files.files", |files| files.as_array().unwrap().len() == 1);
-    // AWS refuses, and the last set expires.
+    // AWS refuses, and the last credentials expire.
     let switches = world.cloud.switches();
     switches.set(|switches| switches.credentials.answer = Answer::Status(500, String::new()));
     there([false, false]);
@@ -225,7 +225,7 @@ fn what_keeps_a_file_from_being_written_is_named_by_every_output() {
         (&"attention".into(), &78.into())
     );
     assert_eq!(status["problems"][0]["id"], "credentials-file-problem");
-    // What the socket gives is not affected.
+    // Responses on the socket are not affected.
     assert_eq!(world.gateway.credentials().status, 200);
     disk.free();
     wait::until(2 * SOON, "the file on the disk that was full", || {

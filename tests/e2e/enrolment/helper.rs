@@ -1,4 +1,4 @@
-//! Enrolment by a program of the operator's, run as gatepost-enrol@.service runs it.
+//! Enrolment by a program of the operator's, run in the same way as by gatepost-enrol@.service.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -14,17 +14,17 @@ use rig::{executable, wait};
 use super::*;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
-/// Takes the place of RuntimeMaxSec= of the unit.
+/// The equivalent of the unit's RuntimeMaxSec=.
 const RUNTIME_MAX: Duration = Duration::from_secs(20);
 
-/// A gateway with an enrolment program, which stands where the unit's script looks for it.
+/// A gateway with an enrolment program, in the place where the unit's script expects it.
 struct Helped {
     world: World,
     folder: TempDir,
 }
 
 impl Helped {
-    /// `variables` are the environment of the program.
+    /// Creates it. `variables` are the environment of the program.
     fn new(variables: &[(&str, String)]) -> Self {
         let mut world = World::new();
         world.gateway.config += "[enrolment]\nmethod = \"helper\"\n";
@@ -63,7 +63,7 @@ impl Helped {
         executable::write(&self.program(), &format!("#!/bin/sh\n{script}\n")).unwrap();
     }
 
-    /// Shell that signs the request on stdin with the fleet's CA.
+    /// Returns a shell script that signs the request on stdin with the fleet's CA.
     fn sign(&self, days: u32) -> String {
         let ca = self.world.ca.ca_pem_path();
         let (ca, key) = (ca.display(), ca.with_extension("key"));
@@ -73,14 +73,14 @@ impl Helped {
         )
     }
 
-    /// Starts the daemon as if it had never asked.
+    /// Starts the daemon without a record of earlier attempts.
     fn begin(&mut self) {
         let _ = fs::remove_file(self.world.gateway.state("enrolment.json"));
         self.world.gateway.start();
     }
 }
 
-/// Waits for the program in a thread of its own, and kills it where it takes too long.
+/// Waits for the program in a separate thread, and kills it if it takes too long.
 fn end_in_time(mut unit: Child) {
     std::thread::spawn(move || {
         let ended = wait::until(RUNTIME_MAX, "the program", || {
@@ -141,7 +141,7 @@ fn each_fault_of_an_enrolment_program_is_named_and_nothing_is_installed() {
             "it printed a private key",
         ),
         (format!("{other_key} 2>/dev/null"), "no certificate for the key"),
-        // Its parent is killed, as systemd does with what takes too long.
+        // Its parent is killed, as systemd does if the program takes too long.
         ("kill -9 $PPID".to_owned(), "gave no result"),
     ] {
         helped.write_program(&script);
@@ -169,7 +169,7 @@ fn each_fault_of_an_enrolment_program_is_named_and_nothing_is_installed() {
     assert!(!log.contains("hunter2") && !log.contains("PRIVATE KEY"), "{log}");
 }
 
-/// Debian's own CMP server, which answers with a certificate that was issued before.
+/// Debian's own CMP server, which returns a certificate that was issued before.
 #[test]
 fn the_example_of_cmp_enrols_at_another_project_s_server() {
     let port = rig::port::free_pair().unwrap();

@@ -1,11 +1,11 @@
-//! Faults of EST servers, proxies and networks, and the reaction of the gateway.
+//! Faults of EST servers, proxies and networks, and the gateway's reaction.
 
 use est_server::{AnswerFault, BodyForm, CertificateFault, CertificateOrder, Options, RequestAttributes, Switches};
 
 use super::*;
 
 impl Enrolling {
-    /// Starts the daemon as if it had never asked, with these switches.
+    /// Starts the daemon without a record of earlier attempts, with these switches.
     fn begin(&mut self, switches: Switches) {
         self.server.switch(|known| *known = switches);
         for file in ["enrolment.json", "device.pem", "proven.pem"] {
@@ -14,7 +14,7 @@ impl Enrolling {
         self.world.gateway.start();
     }
 
-    /// Waits until the first attempt is over, and the status says so in these words.
+    /// Waits until the first attempt has ended, and the status contains these words.
     fn wait_for_failure(&self, words: &str) {
         self.world.gateway.wait_for("identity.problem.message", |message| {
             let message = message.as_str().unwrap_or_default();
@@ -51,7 +51,7 @@ fn sending(body: BodyForm) -> Switches {
     }
 }
 
-/// The secret lasts, because each row of a table needs it.
+/// Creates an enrolment whose secret can be used repeatedly, because each row of a table needs it.
 fn lasting() -> Enrolling {
     Enrolling::new(false, Options::default())
 }
@@ -140,7 +140,7 @@ fn an_answer_that_was_lost_with_a_secret_that_works_once_is_told_so() {
     enrolling.begin(answering(AnswerFault::LostAfterIssue));
     enrolling.wait_for_failure("localhost");
     enrolling.world.gateway.kill();
-    // The wait is over; what is known of the lost answer is kept.
+    // The wait has ended, but the lost answer is still known.
     let record = enrolling.world.gateway.state("enrolment.json");
     let mut kept: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
     kept["next"] = serde_json::Value::Null;

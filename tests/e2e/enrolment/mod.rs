@@ -1,4 +1,4 @@
-//! Enrolment by EST: an empty gateway comes online without a human, renews its certificate, and says what is in the way.
+//! Enrolment by EST: an empty gateway comes online without a human, renews its certificate, and reports problems.
 
 mod claim;
 mod helper;
@@ -19,14 +19,14 @@ use crate::support::{self, PIN, SOON, THING, World};
 
 pub const SECRET: &str = "hunter2-of-gw-1";
 
-/// A gateway whose certificate comes from an EST server, which AWS knows as the fleet's CA.
+/// A gateway that gets its certificate from an EST server, whose CA is registered at AWS.
 struct Enrolling {
     world: World,
     server: EstServer,
 }
 
 impl Enrolling {
-    /// `one_time` says whether the gateway's secret works for one certificate only.
+    /// Creates it. `one_time` says whether the gateway's secret works for one certificate only.
     fn new(one_time: bool, options: est_server::Options) -> Self {
         let server = start_est_server(one_time, options);
         let mut world = World::with(Box::new(SoftHsm::new("gateway", PIN).unwrap()), support::options());
@@ -39,7 +39,7 @@ impl Enrolling {
     }
 }
 
-/// An EST server that knows the gateway's secret.
+/// Starts an EST server that knows the gateway's secret.
 pub fn start_est_server(one_time: bool, options: est_server::Options) -> EstServer {
     EstServer::start(est_server::Options {
         users: vec![User {
@@ -52,7 +52,7 @@ pub fn start_est_server(one_time: bool, options: est_server::Options) -> EstServ
     .unwrap()
 }
 
-/// Has the gateway enrol at this server, whose CA AWS knows.
+/// Configures the gateway to enrol at this server, whose CA is registered at AWS.
 pub fn enrol_at(world: &mut World, server: &EstServer) {
     let template = world.cloud.article_template();
     world.cloud.register_ca(&server.ca_pem(), template).unwrap();
@@ -81,11 +81,11 @@ fn promise_11_an_empty_gateway_enrols_and_renews_without_a_human() {
     );
     enrolling.world.gateway.start();
     enrolling.world.gateway.wait_for_text("identity.phase", "ready");
-    // The next one lives long, so that the test ends with a certificate that is good.
+    // The next certificate has a long lifetime, so that the test ends with a valid one.
     enrolling.server.set_lifetime(Duration::from_secs(24 * 3600));
     enrolling.world.gateway.wait_online();
     let first = enrolling.world.certificate_id();
-    // It is not needed any more.
+    // The secret is not needed any more.
     fs::remove_file(enrolling.path().join("secret")).unwrap();
 
     let is_renewal = |event: &Event| matches!(event, Event::Issued { renewal: true, .. });
@@ -129,7 +129,7 @@ fn promise_11_a_gateway_that_slept_past_its_expiry_comes_back_by_its_secret() {
     };
     wait::until(SOON, "the end of the certificate", has_expired).unwrap();
 
-    // Without the secret somebody is needed, and is told so.
+    // Without the secret a person is needed, and the status says so.
     let secret = enrolling.path().join("secret");
     fs::rename(&secret, secret.with_extension("away")).unwrap();
     let gateway = &mut enrolling.world.gateway;
@@ -206,7 +206,7 @@ fn promise_11_a_renewal_that_is_asked_for_now_is_proven_before_it_replaces_the_c
     let is_renewal = |event: &&Event| matches!(event, Event::Issued { renewal: true, .. });
     assert_eq!(enrolling.server.events().iter().filter(is_renewal).count(), 1);
 
-    // A server that refuses costs nothing but the request.
+    // A server that refuses does no harm beyond the request itself.
     let refusing = est_server::AnswerFault::Status(403).times(1);
     enrolling
         .server

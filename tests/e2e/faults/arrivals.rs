@@ -8,7 +8,7 @@ use cloudlet::Event;
 use super::programs::{Record, number_of};
 use super::topic::topic_prefix;
 
-/// The numbers on each topic in the order of their arrival, and how the gateway's sessions began.
+/// The numbers on each topic in the order of arrival, and the kinds of sessions that the gateway had.
 #[derive(Clone, Default)]
 pub struct Arrivals(Arc<Mutex<Known>>);
 
@@ -25,23 +25,23 @@ pub struct Sessions {
     pub new: usize,
 }
 
-/// The fate of all messages.
+/// The outcome for all messages.
 #[derive(Debug, Default)]
 pub struct Account {
-    /// Accepted, and arrived.
+    /// Accepted and arrived.
     pub arrived: usize,
-    /// Accepted, and not arrived: topic and number.
+    /// Accepted, but not arrived: topic and number.
     pub lost: Vec<(String, u32)>,
-    /// Arrived once more.
+    /// Arrived more than once.
     pub duplicates: usize,
-    /// Arrived for the first time after a later one of their topic.
+    /// Arrived for the first time after a later message of the same topic.
     pub out_of_order: Vec<(String, u32)>,
-    /// Refused, and arrived all the same.
+    /// Refused, but arrived nevertheless.
     pub refused_and_arrived: Vec<(String, u32)>,
 }
 
 impl Arrivals {
-    /// What tells of them.
+    /// Returns an observer of the cloud's events that records arrivals.
     pub fn observer(&self) -> cloudlet::Observer {
         let known = self.0.clone();
         let prefix = topic_prefix();
@@ -61,18 +61,18 @@ impl Arrivals {
         })
     }
 
-    /// The numbers of resumed and new sessions.
+    /// Returns the numbers of resumed and new sessions.
     pub fn sessions(&self) -> Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).sessions
     }
 
-    /// The number of arrived messages.
+    /// Returns the number of messages that have arrived.
     pub fn count(&self) -> usize {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.numbers.values().map(Vec::len).sum()
     }
 
-    /// Compares them with what programs were told.
+    /// Compares the arrivals with the responses that programs got.
     pub fn account_for(&self, records: &[Record]) -> Account {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut account = Account::default();

@@ -1,4 +1,4 @@
-//! A small disk, to be filled and freed.
+//! A small disk that can be filled and freed.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rig::command;
 
-/// A file system of its own at a folder, in memory.
+/// A separate file system in memory, mounted on a folder.
 pub struct SmallDisk {
     folder: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts it, which needs root; `megabytes` is all it holds.
+    /// Mounts a file system with a capacity of `megabytes`. This needs root.
     pub fn at(folder: &Path, megabytes: u32) -> Self {
         fs::create_dir_all(folder).unwrap();
         let mut mount = command::command("mount");
@@ -24,16 +24,16 @@ impl SmallDisk {
         }
     }
 
-    /// Takes all the space that is left.
+    /// Uses all the remaining space.
     pub fn fill(&self) {
         let mut file = File::options().create(true).append(true).open(self.filler()).unwrap();
-        // In small pieces at the end, so that nothing is left.
+        // In small pieces at the end, so that nothing remains.
         for piece in [64 * 1024, 4096, 1] {
             while file.write_all(&vec![0; piece]).is_ok() {}
         }
     }
 
-    /// Gives it back.
+    /// Frees the space again.
     pub fn free(&self) {
         let _ = fs::remove_file(self.filler());
     }
@@ -45,7 +45,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: whoever still has a file open there is about to end.
+        // Unmounted lazily: a process that still has a file open there is about to end.
         let mut unmount = command::command("umount");
         let _ = command::run(unmount.arg("-l").arg(&self.folder), "mount");
     }

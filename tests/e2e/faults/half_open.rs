@@ -1,4 +1,4 @@
-//! A network that loses everything one way, while a program publishes.
+//! A network that loses everything in one direction, while a program publishes.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use rig::{unix_http, wait};
 use super::stage::Stage;
 use crate::support::{SOON, THING};
 
-/// Between two messages of the program. A gateway that counts from what it sends would need 32 of them, all that a topic may
-/// have in flight, before it begins to wonder.
+/// Time between two messages of the program. A gateway that counted its unanswered messages would need 32 of them, the maximum in flight of
+/// a topic, before it noticed.
 const PERIOD: Duration = Duration::from_secs(3);
-/// One and a half of the shortest keep-alive are 45 s; the rest is a slow machine's. 32 periods would be longer.
+/// One and a half times the shortest keep-alive is 45 s; the rest is for a slow machine. 32 periods would take longer.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 #[test]
@@ -44,7 +44,7 @@ fn a_program_publishes_into(network: &Network) {
         };
         wait::until(PATIENCE, "the end of the connection", publish).unwrap();
         network.restore().unwrap();
-        // What is on its way belongs to the old connection; the next attempt may be some seconds away.
+        // Messages in flight belong to the old connection; the next attempt may be some seconds away.
         gateway.wait_longer_for(3 * SOON, "session.phase", |phase| phase == "connected");
         gateway.wait_longer_for(3 * SOON, "messages.queued", |queued| queued == 0);
     }

@@ -1,9 +1,9 @@
-//! Promise 5 with everything going wrong at once: what was accepted arrives, once as a rule and in its order.
+//! Promise 5 while everything fails at once: accepted messages arrive, normally once and in order.
 //!
-//! `programs` publish numbered messages and remember which were accepted; `arrivals` are what AWS has taken responsibility
-//! for: what the broker behind the cloudlet's front has acknowledged, as the front saw it. A subscriber behind that broker
-//! would see less through no fault of gatepost's: Mosquitto acknowledges before it saves, so kill -9 and a wiped database
-//! take messages from it that AWS, where a session outlives any server, would deliver.
+//! `programs` publish numbered messages and record which were accepted. `arrivals` are the messages for which AWS has taken responsibility:
+//! those that the broker behind the cloudlet's front has acknowledged, as the front saw it. A subscriber of that broker would see less,
+//! through no fault of gatepost's: Mosquitto acknowledges before it saves, so after kill -9 or with a wiped database it loses messages that
+//! AWS, where a session outlives any server, would deliver.
 
 mod arrivals;
 mod chaos;

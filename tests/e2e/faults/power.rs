@@ -1,7 +1,7 @@
-//! The power fails: what the daemon had written and not synced is gone, or some sectors of it.
+//! Power failures: data that the daemon has written and not synced is lost, completely or in some sectors.
 //!
-//! Seen to fail: of messages that had been answered 200, 582 of 14,765 were lost with `PRAGMA synchronous = OFF`, and 4,095 of
-//! 11,867 with `NORMAL`, which syncs the log at checkpoints only, for every commit.
+//! This test was seen to fail: of messages that had been answered 200, 582 of 14,765 were lost with `PRAGMA synchronous = OFF`, and 4,095
+//! of 11,867 with `NORMAL`, which syncs the log only at checkpoints instead of at each commit.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use super::stage::{Stage, between, seed};
 use crate::support::SOON;
 
 const LOSSES: usize = 40;
-/// Accepted between two losses, if there is time for so many.
+/// Number of messages accepted between two failures, if there is time for so many.
 const MESSAGES: usize = 400;
 const PROGRAMS: usize = 16;
-/// Of a sync, and of each further page of it: so that most losses come in the midst of one.
+/// Duration of a sync, and of each further page in it, so that most failures happen during one.
 const LATENCY: Duration = Duration::from_micros(400);
 
 #[test]
@@ -36,7 +36,7 @@ fn promise_5_no_loss_of_power_undoes_what_was_accepted() {
         wait::until(SOON, "messages to be accepted", || programs.accepted() > before).unwrap();
         std::thread::sleep(between(&mut random, 0, 800));
         stage.kill_gateway();
-        // Nothing that was not synced has survived, or everything, or some of it.
+        // Of the unsynced data nothing has survived, or everything, or some of it.
         let survivors = [0, 50, 90, 100][loss % 4];
         power.strike(|| random.u8(..100) < survivors).unwrap();
         stage.world.gateway.start();
@@ -52,8 +52,8 @@ fn promise_5_no_loss_of_power_undoes_what_was_accepted() {
     assert_eq!(account.out_of_order, [], "arrived after a later one");
     stage.assert_nothing_is_aside();
     assert!(account.arrived > LOSSES, "{}", account.arrived);
-    // A deletion lasts once the next message is accepted (a kernel would see to it within half a minute, this disk does not), so
-    // what comes again is what was sent since the loss before, and no more.
+    // A deletion is durable once the next message is accepted (a kernel would write it within half a minute, this disk does not). So the
+    // messages that are repeated are at most those sent since the previous failure.
     let most = LOSSES * (MESSAGES + PROGRAMS);
     assert!(account.duplicates <= most, "{} duplicates", account.duplicates);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::THING;
 
-/// The prefix of the topics of published messages. The gateway's own health reports have another one.
+/// Returns the prefix of the topics of published messages. The gateway's own health reports have another one.
 pub(super) fn topic_prefix() -> String {
     format!("{THING}/data/")
 }

@@ -1,4 +1,4 @@
-//! No caller of the loopback listener keeps others from it.
+//! No caller of the loopback listener can prevent others from using it.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ fn promise_6_programs_that_wait_for_long_lock_nobody_out() {
     world.gateway.wait_for_text("role_aliases.0.phase", "valid");
     world.gateway.wait_for_text("loopback.phase", "listening");
     let token = own_token(&world.gateway);
-    // AWS takes nothing any more, so whoever wants its acknowledgement waits.
+    // AWS accepts nothing any more, so programs that want its acknowledgement wait.
     world
         .cloud
         .switches()
@@ -51,7 +51,7 @@ fn promise_6_programs_that_wait_for_long_lock_nobody_out() {
 fn promise_6_callers_without_a_token_lock_no_holder_out() {
     let (world, address) = online();
     let own = own_token(&world.gateway);
-    // Those who hold what they can: heads that never end, and connections on which nothing comes.
+    // Callers that occupy as much as they can: request heads that never end, and silent connections.
     let mut held: Vec<TcpStream> = Vec::new();
     for number in 0..300 {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -71,7 +71,7 @@ fn promise_6_callers_without_a_token_lock_no_holder_out() {
         without("Content-Length: 1000\r\n", &here),
     ];
     std::thread::scope(|scope| {
-        // Three hundred who ask without a token, all the while.
+        // Three hundred callers without a token send requests all the time.
         for caller in 0..6 {
             let requests = &requests;
             scope.spawn(move || {
@@ -95,7 +95,7 @@ fn promise_6_callers_without_a_token_lock_no_holder_out() {
     drop(held);
 }
 
-/// A holder's connection that is quiet is not given to somebody who has shown nothing.
+/// A token holder's idle connection is not evicted for a caller that has presented no token.
 #[test]
 fn promise_6_an_idle_connection_of_a_token_holder_stays() {
     let (world, address) = online();
@@ -108,7 +108,7 @@ fn promise_6_an_idle_connection_of_a_token_holder_stays() {
     };
     assert_eq!(asks(), 200);
     let crowd: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(address).unwrap()).collect();
-    // One that came later has its answer: all of these have been let in.
+    // A later connection was answered, so all of these have been accepted.
     assert_eq!(get(address, "/v1/credentials", &own).status, 200);
     assert_eq!(asks(), 200);
     drop(crowd);

@@ -1,4 +1,4 @@
-//! The token files of the loopback listener: who may read them, and when they change.
+//! The token files of the loopback listener: their permissions, and when they change.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -20,7 +20,7 @@ fn a_token_file_is_private_to_its_reader_and_is_recreated() {
     let mut world = World::new();
     world.gateway.config.push_str(OTHER_RULE);
     let address = switch_on(&mut world.gateway);
-    // What was there before is neither followed nor kept.
+    // Existing files are neither followed nor kept.
     let elsewhere = world.gateway.folder.path().join("elsewhere");
     fs::write(&elsewhere, "precious").unwrap();
     let folder = file(&world.gateway, "");
@@ -58,7 +58,7 @@ fn a_token_file_is_private_to_its_reader_and_is_recreated() {
     }
     assert_eq!(details(&own()).1, uid);
 
-    // A reload keeps what running programs hold; what no rule needs any more is gone.
+    // A reload keeps the tokens of running programs; tokens without a rule are removed.
     world.gateway.configure("uid = 61001", "uid = 61003");
     world.gateway.write_config();
     world.gateway.process().signal(Signal::HUP).unwrap();
@@ -112,7 +112,7 @@ fn an_administrators_token_file_is_used_and_reloaded() {
     wait::until(SOON, "the second token", || status(second) == 200).unwrap();
     assert_eq!(status(first), 401);
 
-    // What others could have read or written is no secret; what is no file is not read.
+    // A file that others could have read or written is not secret, and something that is not a file is not read.
     type Make = fn(&Path, &str);
     fn put(path: &Path, content: impl AsRef<[u8]>, mode: u32) {
         fs::write(path, content).unwrap();
@@ -152,7 +152,7 @@ fn an_administrators_token_file_is_used_and_reloaded() {
         }),
         ("is not a regular file", |path, _| symlink("/dev/zero", path).unwrap()),
         ("is open to others", |path, token| {
-            // A link is judged by what it leads to.
+            // A link is checked by its target.
             put(&path.with_extension("target"), token, 0o644);
             symlink(path.with_extension("target"), path).unwrap();
         }),
@@ -172,7 +172,7 @@ fn an_administrators_token_file_is_used_and_reloaded() {
         world.gateway.wait_for_words("loopback.problem.message", said);
         let refused = get(address, "/v1/credentials", second);
         assert_eq!(refused.status, 401, "{said}");
-        // Programs learn the cause, and so does everybody who looks at the gateway, with the next step.
+        // Programs are told the cause; status and check show it with the next step.
         contains_all(&String::from_utf8_lossy(&refused.body), &[said, "gatepost status"]);
         let status = world.gateway.status();
         assert_eq!(
@@ -199,7 +199,7 @@ fn an_administrators_token_file_is_used_and_reloaded() {
         })
         .unwrap();
     }
-    // A link to a good one is one.
+    // A link to a valid file is valid.
     let _ = fs::remove_file(&path);
     put(&path.with_extension("target"), second, 0o600);
     symlink(path.with_extension("target"), &path).unwrap();
@@ -224,7 +224,7 @@ fn without_privileges_the_reader_is_let_in_by_an_access_control_list() {
         fs::create_dir_all(folder.join(name)).unwrap();
         std::os::unix::fs::chown(folder.join(name), Some(61005), Some(61005)).unwrap();
     }
-    // Where the daemon was built, others may not look.
+    // Other users may not enter the folder where the daemon was built.
     let copy = folder.join("gatepostd");
     let built = world.gateway.command();
     executable::copy(Path::new(built.get_program()), &copy).unwrap();
@@ -236,7 +236,7 @@ fn without_privileges_the_reader_is_let_in_by_an_access_control_list() {
             None => daemon.env_remove(name),
         };
     }
-    // It cannot open root's token, which does not matter here.
+    // The command cannot open root's token, which does not matter here.
     let _daemon = rig::process::Process::spawn(&mut daemon, "gatepost").unwrap();
     world.gateway.wait_for_text("loopback.phase", "listening");
     let reads = |uid: u32, gid: u32, name: &str| {
@@ -270,7 +270,7 @@ fn the_command_names_uri_and_token_file() {
     assert_eq!(lines, expected);
     let (_, lines, _) = run(&mut client(&world.gateway, &["env"]));
     assert!(lines.contains("/v1/credentials'\n"), "{lines}");
-    // As its help says it is used.
+    // Used as its help says.
     let shell = format!(
         "eval \"$({} env)\" && curl -s -o /dev/null -w '%{{http_code}}' -H \"Authorization: $(cat ${TOKEN_FILE})\" \"${URI}\"",
         world.gateway.client().display()

@@ -1,4 +1,4 @@
-//! The outbox is bounded, says so when it is full, and survives a broken database.
+//! The outbox is bounded, reports when it is full, and survives a broken database.
 
 use std::fs;
 
@@ -115,7 +115,7 @@ fn promise_8_a_corrupt_database_is_set_aside_and_recreated() {
     world.gateway.stop();
     let path = world.gateway.state("messages.db");
     let whole = fs::read(&path).unwrap();
-    // A header that is no database's, a page in the middle, and half a file.
+    // The header of another kind of file, a damaged page in the middle, and half a file.
     let mut page = whole.clone();
     page[1024..4096].fill(0x55);
     for (what, broken) in [
@@ -150,7 +150,7 @@ fn promise_5_a_disk_filled_by_the_outbox_recovers_when_aws_accepts_the_messages(
         let payload = "x".repeat(size);
         post(&world.gateway, &format!("/topics/{THING}/data"), "", payload.as_bytes())
     };
-    // Until not even the smallest fits, whatever room a larger one has left.
+    // Fill it until not even the smallest message fits, whatever room a larger one has left.
     let mut accepted = 0;
     for size in [3000, 300, 1] {
         let refused = loop {
@@ -172,7 +172,7 @@ fn promise_5_a_disk_filled_by_the_outbox_recovers_when_aws_accepts_the_messages(
     }
     world.gateway.wait_for_text("messages.phase", "ready");
     world.gateway.wait_for("messages.queued", |queued| queued == 0);
-    // That they are sent is on the disk as well.
+    // The fact that they were sent is on the disk as well.
     world.gateway.stop();
     world.gateway.start();
     world.gateway.wait_for_text("messages.phase", "ready");

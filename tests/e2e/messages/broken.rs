@@ -1,4 +1,4 @@
-//! A database that is broken, somebody else's, or gone is no reason for silence.
+//! A database that is broken, foreign, or missing is reported.
 
 use std::fs;
 
@@ -83,18 +83,18 @@ fn promise_8_the_losses_of_a_corrupt_database_are_reported_and_discarded_at_aws(
     let connects = mark(&world.cloud);
     world.gateway.start();
     world.gateway.wait_for_log("its durable subscriptions are lost");
-    // Filters that nobody here knows of bring messages that nobody gets.
+    // Filters that the gateway no longer knows bring messages that no program gets.
     assert!(
         !session_present(&world.cloud, connects),
         "AWS still has the old filters"
     );
-    // Numbers that somebody has written down mean nothing else now.
+    // Message numbers that somebody has noted now mean something else.
     assert!(accept(&world, "new") > before);
     let mut program = Subscription::open(&world.gateway, &format!("{THING}/jobs/%23?name=worker"));
     subscribed(&world, &format!("{THING}/jobs/#"));
     dashboard.publish(&format!("{THING}/jobs/a"), "new", &[]);
     assert!(program.next().unwrap()["id"].as_i64().unwrap() > 5);
-    // Once only: it is known from now on.
+    // Reported only once, because it is known from now on.
     let connects = mark(&world.cloud);
     world.gateway.stop();
     world.gateway.start();
@@ -120,7 +120,7 @@ fn promise_8_a_foreign_database_is_set_aside() {
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
         world.gateway.start();
         world.gateway.wait_for_text("messages.phase", "ready");
-        // Topics are below the thing's name, which is in the certificate now.
+        // Topics are below the thing name, which is in the new certificate.
         world.gateway.wait_for_text("identity.phase", "ready");
         publish(&world.gateway, &format!("{THING}/data"), what);
         assert!(world.gateway.status()["messages"]["set_aside"].is_string(), "{what}");

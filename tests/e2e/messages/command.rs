@@ -1,4 +1,4 @@
-//! The command `gatepost` about messages, as people and scripts use it, against the real daemon.
+//! The messages commands of `gatepost`, as people and scripts use them, against the real daemon.
 
 mod outbox;
 
@@ -40,7 +40,7 @@ fn assert_done(outcome: &(i32, String, String)) {
     assert_eq!(outcome, &(0, String::new(), String::new()));
 }
 
-/// The command with its exit code, and everything it says on stderr.
+/// Asserts the command's exit code, and its whole output on stderr.
 fn assert_refused(outcome: &(i32, String, String), code: i32, words: &[&str]) {
     assert_eq!((outcome.0, outcome.1.as_str()), (code, ""), "{}", outcome.2);
     contains_all(&outcome.2, words);
@@ -164,7 +164,7 @@ fn a_subscription_prints_what_comes_until_it_has_enough() {
     assert!(program.wait(SOON).unwrap().success(), "{}", program.log());
     assert_eq!(payloads(&program), ["one", "two"]);
 
-    // AWS's policy does not give this one; no rule gives AWS's own topics of others.
+    // AWS's policy does not allow the first one; no rule can grant AWS's own topics of other things.
     let answer = run(&mut client(&world.gateway, &["subscribe", "others/#"]));
     assert_refused(&answer, 77, &["others/#"]);
     let answer = run(&mut client(
@@ -208,11 +208,11 @@ fn promise_5_a_durable_subscription_prints_missed_messages_after_a_crash() {
     .unwrap();
     assert_eq!(payloads(&first), ["0", "1", "2"]);
     let mut again = payloads(&second);
-    // What AWS had no acknowledgement for when the daemon was killed comes once more.
+    // The message that AWS had no acknowledgement for when the daemon was killed arrives once more.
     again.dedup();
     assert!(again.ends_with(&numbers(3..6)), "{again:?}");
 
-    // A second reader takes its place, and is told when it is deleted.
+    // A second reader replaces it, and is notified when the subscription is deleted.
     let mut third = subscribing(&world.gateway, &[&durable[..], &["--no-ack"]].concat());
     assert_eq!(second.wait(SOON).unwrap().code(), Some(69));
     contains_all(
@@ -239,19 +239,19 @@ fn promise_5_a_durable_subscription_prints_missed_messages_after_a_crash() {
     assert_refused(&answer, 66, &["there is no durable subscription of this name"]);
 }
 
-/// `gatepost subscribe`, running.
+/// Starts `gatepost subscribe`.
 fn subscribing(gateway: &Gateway, arguments: &[&str]) -> Process {
     Process::spawn(&mut client(gateway, &[&["subscribe"], arguments].concat()), "gatepost").unwrap()
 }
 
-/// The payloads that it has printed.
+/// Returns the payloads that it has printed.
 fn payloads(program: &Process) -> Vec<String> {
     let log = program.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.map(|line| line["payload"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Messages that wait for the only durable subscription.
+/// Returns the number of messages that wait for the only durable subscription.
 fn waiting(gateway: &Gateway) -> u64 {
     let (_, list, _) = run(&mut client(gateway, &["subscriptions", "--json"]));
     let list: Value = serde_json::from_str(list.trim()).unwrap_or_default();

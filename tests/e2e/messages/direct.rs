@@ -1,4 +1,4 @@
-//! SendDirectMessage with confirmation: AWS reports a delivery only for what a program or the disk has.
+//! SendDirectMessage with confirmation: AWS reports a delivery only for messages that a program or the disk has.
 
 use cloudlet::switches::RefusedDirectMessage;
 use rig::shell::Shell;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Subscription, subscribed, world};
 use crate::support::{Gateway, SOON, THING, World, shell};
 
-/// Sends a message by the AWS CLI; returns whether AWS reports a delivery, or the name of the error.
+/// Sends a message with the AWS CLI; returns whether AWS reports a delivery, or the name of the error.
 fn send(shell: &Shell, topic: &str, payload: &str, more: &str) -> Result<(), String> {
     let command =
         format!("aws iot-data send-direct-message --client-id {THING} --topic {topic} --payload '{payload}' {more}");
@@ -25,7 +25,7 @@ fn not_taken(gateway: &Gateway, count: u64) {
     gateway.wait_for("session.not_taken", |seen| seen.as_u64() == Some(count));
 }
 
-/// Waits until the inbox has no stream any more, so that a message finds nobody.
+/// Waits until the inbox has no streams any more, so that no program gets a message.
 fn nobody_wants(world: &World, shell: &Shell, topic: &str) {
     rig::wait::until(SOON, "the program is gone", || {
         send(shell, topic, "gone?", "--confirmation --timeout 1").is_err()
@@ -40,13 +40,13 @@ fn promise_13_a_direct_message_is_delivered_only_once_a_program_or_the_disk_has_
     let confirmed = "--confirmation --timeout 1";
     let mut world = world();
     let mut shell = shell(&world.cloud);
-    // The AWS CLI repeats what was answered with 504.
+    // The AWS CLI repeats requests that were answered with 504.
     shell.set("AWS_MAX_ATTEMPTS", "1");
     let topic = format!("{THING}/cmd");
     assert_eq!(send(&shell, &topic, "nobody", confirmed).unwrap_err(), TIMEOUT);
     not_taken(&world.gateway, 1);
     world.gateway.wait_for_log("has taken a message on gw-1/cmd");
-    // How AWS takes the failure is not documented. If it takes it for a confirmation, the sender is told so.
+    // AWS's reaction to a failure code is not documented. If it is taken for a confirmation, the sender is told that it was delivered.
     let set = |setting| {
         world
             .cloud
@@ -57,7 +57,7 @@ fn promise_13_a_direct_message_is_delivered_only_once_a_program_or_the_disk_has_
     assert_eq!(send(&shell, &topic, "nobody", confirmed), Ok(()));
     set(RefusedDirectMessage::Unconfirmed);
 
-    // A program that is subscribed; AWS need not know of its subscription.
+    // A program that is subscribed; AWS need not know its subscription.
     let mut program = Subscription::open(&world.gateway, &topic);
     subscribed(&world, &topic);
     let properties = "--content-type text/plain --user-properties '[{\"k\":\"v\"}]'";
@@ -82,7 +82,7 @@ fn promise_13_a_direct_message_is_delivered_only_once_a_program_or_the_disk_has_
     drop(program);
     nobody_wants(&world, &shell, &topic);
 
-    // What a durable subscription keeps is delivered, though its program is away.
+    // A message that is stored for a durable subscription counts as delivered, though its program is away.
     drop(Subscription::open(&world.gateway, &format!("{topic}?name=worker")));
     assert_eq!(send(&shell, &topic, "kept", "--confirmation --timeout 15"), Ok(()));
     Subscription::open(&world.gateway, &format!("{topic}?name=worker")).expect("kept");

@@ -1,4 +1,4 @@
-//! GET /topics/{filter}?name=N: what comes while the program is away waits for it on the disk.
+//! GET /topics/{filter}?name=N: messages that arrive while the program is away wait for it on the disk.
 
 use super::{Subscription, post, request, world};
 use crate::dashboard::Dashboard;
@@ -30,7 +30,7 @@ fn promise_5_a_durable_subscription_loses_nothing_in_a_crash_of_its_program_or_o
     let unseen = serde_json::json!(1_000_000);
     assert_eq!(acknowledge(&world.gateway, &unseen), 400, "nobody has that one yet");
     assert_eq!(program.payload(), "1");
-    // The program dies with "1" in its hands; more comes meanwhile.
+    // The program dies while it processes "1"; more messages arrive meanwhile.
     drop(program);
     for number in 3..6 {
         dashboard.publish(&format!("{THING}/jobs/a"), &number.to_string(), &[]);
@@ -53,7 +53,7 @@ fn promise_5_a_durable_subscription_loses_nothing_in_a_crash_of_its_program_or_o
     assert_eq!(acknowledge(&world.gateway, &seen[4]["id"]), 200);
     world.gateway.wait_online();
     dashboard.publish(&format!("{THING}/jobs/a"), "live", &[]);
-    // What was stored and not yet acknowledged to AWS when the daemon was killed has come once more.
+    // A message that was stored but not yet acknowledged to AWS when the daemon was killed has arrived once more.
     let live = loop {
         let line = program.next().unwrap();
         match line["payload"].as_str().unwrap() {
@@ -65,7 +65,7 @@ fn promise_5_a_durable_subscription_loses_nothing_in_a_crash_of_its_program_or_o
         live["id"].as_i64() > seen[4]["id"].as_i64(),
         "a number is never used again"
     );
-    // A second reader takes the place of the first; the end is told.
+    // A second reader replaces the first one, which is notified.
     let mut second = Subscription::open(&world.gateway, &target);
     assert_eq!(program.next().unwrap()["code"], "taken_over");
     second.expect("live");
@@ -126,7 +126,7 @@ fn a_retained_message_that_comes_again_for_others_is_kept_once() {
         let list = world.gateway.get("/subscriptions").json().unwrap();
         list["subscriptions"][0]["waiting"].as_u64().unwrap()
     };
-    // AWS sends it to everybody at each SUBSCRIBE: another program's, and one of a start in which nothing has begun.
+    // AWS sends the message at each SUBSCRIBE: for another program's subscription, and for the first one after a start.
     for (number, text) in ["while it is new", "after a restart"].into_iter().enumerate() {
         let mut other = Subscription::open(&world.gateway, &topic);
         assert_eq!(other.payload(), "kept");
@@ -184,7 +184,7 @@ fn promise_5_retained_messages_are_delivered_after_a_lost_session() {
     world.gateway.wait_online();
     let mut program = Subscription::open(&world.gateway, &format!("{topic}?name=worker"));
     program.expect("two");
-    // Whoever has stayed meanwhile cannot know what it has missed either.
+    // A reader that has stayed connected cannot know what it has missed either.
     let mut plain = Subscription::open(&world.gateway, &topic);
     plain.expect("two");
     assert_eq!(world.cloud.disconnect(THING), 1);
@@ -192,8 +192,8 @@ fn promise_5_retained_messages_are_delivered_after_a_lost_session() {
     program.expect("two");
 }
 
-/// Rights are asked for at the time of use: what comes while no rule gives a subscription is not kept for it, and what it has is given
-/// out once a rule gives it again.
+/// Rules are checked at the time of use: messages that arrive while no rule allows a subscription are not stored for it, and stored ones
+/// are delivered once a rule allows it again.
 #[test]
 fn promise_7_a_durable_subscription_follows_the_current_rules() {
     let mut world = world();
@@ -229,7 +229,7 @@ fn promise_7_a_durable_subscription_follows_the_current_rules() {
         request(&world.gateway, "GET", &format!("/topics/{target}"), "", b"").status,
         403
     );
-    // A rule for a part of it: the subscription is another one then, and has only what that part gives.
+    // A rule for a part of the filter: the subscription then has only the messages that this part allows.
     reload(&mut world, &format!("\"{jobs}/a\", "));
     rig::wait::until(SOON, "the rule is there", || {
         first_line(&world.gateway, &format!("{jobs}/a")).contains(" 200 ")
@@ -238,7 +238,7 @@ fn promise_7_a_durable_subscription_follows_the_current_rules() {
     assert_eq!(listed(&world.gateway, "suspended"), true);
     let mut part = Subscription::open(&world.gateway, &format!("{jobs}/a?name=worker"));
     assert_eq!(part.payload(), "before a");
-    // An acknowledgement of what comes later does not take what was withheld.
+    // Acknowledging a later message does not remove those that were withheld.
     dashboard.publish(&format!("{jobs}/a"), "later a", &[]);
     let later = part.next().unwrap();
     assert_eq!(later["payload"], "later a");
@@ -247,7 +247,7 @@ fn promise_7_a_durable_subscription_follows_the_current_rules() {
     assert_eq!(acknowledged.status, 200);
     assert_eq!(listed(&world.gateway, "withheld"), 1);
     drop(part);
-    // All of it again.
+    // Everything is allowed again.
     reload(&mut world, "\"#\", ");
     rig::wait::until(SOON, "the rule is back", || {
         first_line(&world.gateway, &target).contains(" 200 ")
@@ -258,7 +258,7 @@ fn promise_7_a_durable_subscription_follows_the_current_rules() {
     world.gateway.wait_for("messages.suspended", |suspended| suspended == 0);
 }
 
-/// The first line of the answer to a subscription, which is then left.
+/// Returns the first line of the response to a subscription, and closes the connection.
 fn first_line(gateway: &crate::support::Gateway, target: &str) -> String {
     use std::io::{BufRead, BufReader, Write};
     let mut stream = rig::unix_http::connect(&gateway.socket()).unwrap();

@@ -32,7 +32,7 @@ fn health_is_reported_when_it_changes() {
     assert_eq!(report["problems"], json!([]));
 }
 
-/// The fields of a document: `outbox.queued`, `role_aliases[].name`.
+/// Collects the fields of a document: `outbox.queued`, `role_aliases[].name`.
 fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => members.iter().for_each(|(name, member)| {
@@ -46,7 +46,7 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The same fields, as the schema lists them.
+/// Collects the same fields from the schema.
 fn fields_of_schema(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
         let separator = if path.is_empty() { "" } else { "." };
@@ -60,7 +60,7 @@ fn fields_of_schema(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Whether a value is what the schema says, as far as the schema goes.
+/// Asserts that a value conforms to the schema, for the keywords that the schema uses.
 fn assert_conforms(value: &Value, schema: &Value, path: &str) {
     let kind = match value {
         Value::Null => "null",
@@ -98,7 +98,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The first column of the table in docs/operations.md.
+/// Returns the first column of the table in docs/operations.md.
 fn documented_fields() -> BTreeSet<String> {
     let page = read("docs/operations.md");
     let (_, section) = page.split_once("\n## The health report\n").unwrap();
@@ -110,7 +110,7 @@ fn documented_fields() -> BTreeSet<String> {
 #[test]
 fn every_field_of_the_report_is_in_its_schema_and_in_the_documentation() {
     let mut world = World::new();
-    // AWS does not know it, so there is a problem to report.
+    // The role alias does not exist at AWS, so there is a problem to report.
     world.gateway.config.push_str("\n[[role-alias]]\nname = \"video\"\n");
     let dashboard = Dashboard::start(&world);
     start_known(&mut world);
@@ -171,7 +171,7 @@ fn presence_is_retained_where_the_policy_allows_it_and_costs_no_connection_where
         &Policy::new("retain", &retain.to_string()).unwrap(),
     );
     let watch = |world: &World| Dashboard::watching(world, &format!("{THING}/gatepost/status"));
-    // The first run learns that it may retain, the second one has a will that is retained.
+    // The first run learns that it may retain messages; the second one has a retained will.
     for _ in 0..2 {
         world.gateway.stop();
         world.gateway.start();
@@ -187,7 +187,7 @@ fn presence_is_retained_where_the_policy_allows_it_and_costs_no_connection_where
             .is_some_and(|last| last["state"] == "offline")
     };
     rig::wait::until(SOON, "the will", is_offline).unwrap();
-    // The will is published, so whoever subscribes from now on gets it first, if it is retained.
+    // The will was published. If it is retained, later subscribers get it first.
     let later = watch(&world);
     rig::wait::until(SOON, "a retained will", || !later.presence().is_empty()).unwrap();
     assert_eq!(later.presence()[0]["state"], "offline");

@@ -1,4 +1,4 @@
-//! Messages that cannot be stored for a durable subscription stay with AWS, and do not stop other subscribers' messages.
+//! Messages that cannot be stored for a durable subscription stay with AWS, and do not delay messages of other subscribers.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -11,7 +11,7 @@ use crate::faults::SmallDisk;
 use crate::registry::bring_online_known;
 use crate::support::{Gateway, THING, World};
 
-/// Subscribes and leaves.
+/// Creates a subscription and disconnects.
 fn leave_a_subscription(world: &World) {
     drop(Subscription::open(&world.gateway, &jobs()));
     subscribed(world, &format!("{THING}/jobs"));
@@ -21,11 +21,11 @@ fn jobs() -> String {
     format!("{THING}/jobs?name=worker")
 }
 
-/// Another program gets what comes for it meanwhile.
+/// Asserts that another program meanwhile gets its messages.
 fn others_go_on(gateway: &Gateway, dashboard: &Dashboard, payload: &str) {
     let topic = format!("{THING}/news");
     let mut other = Subscription::open(gateway, &topic);
-    // AWS may not have the subscription yet: the message that it keeps says when it has.
+    // AWS may not have the subscription yet; the arrival of the retained message shows that it has.
     dashboard.publish(&topic, payload, &["-r"]);
     other.expect(payload);
 }
@@ -42,7 +42,7 @@ fn promise_5_messages_that_a_full_disk_cannot_store_stay_with_aws() {
     let dashboard = Dashboard::start(&world);
     leave_a_subscription(&world);
     disk.fill();
-    // Larger than what SQLite may have left in its files.
+    // Larger than the free space that SQLite may have in its files.
     let job = |number: usize| format!("{number} {}", "x".repeat(100_000));
     for number in 0..2 {
         dashboard.publish(&format!("{THING}/jobs"), &job(number), &[]);
@@ -51,7 +51,7 @@ fn promise_5_messages_that_a_full_disk_cannot_store_stay_with_aws() {
     assert_eq!(world.gateway.status()["state"], "attention", "somebody must free space");
     others_go_on(&world.gateway, &dashboard, "while it is full");
     assert_eq!(world.gateway.status()["session"]["connects"], 1);
-    // Nothing of it is in the daemon alone.
+    // No message is in the daemon's memory alone.
     world.gateway.kill();
     world.gateway.start();
     world.gateway.wait_for_text("session.phase", "connected");

@@ -1,4 +1,4 @@
-//! A message that happens to be under way when a connection ends is not the reason.
+//! A message that happens to be in flight when a connection ends is not the cause.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn promise_6_no_message_is_blamed_for_what_aws_does_by_itself() {
     let topic = format!("{THING}/data");
     let mut before = mark(&world.cloud);
     publish(&world.gateway, &topic, "innocent");
-    // More often than a guilty one is given.
+    // More often than the number of strikes after which a message is parked.
     for _ in 0..4 {
         let sent = |event: &Event| matches!(event, Event::Published { topic: at, .. } if *at == topic);
         world.cloud.wait_for_after(before, SOON, sent).unwrap();
@@ -51,7 +51,7 @@ fn promise_6_a_suspect_that_is_purged_slows_nobody_down() {
     for number in 0..3 {
         publish(&world.gateway, &format!("{THING}/{number}"), "x");
     }
-    // All of them are under way at once: none is acknowledged.
+    // All of them are in flight at once: none is acknowledged.
     let last = |event: &Event| matches!(event, Event::Published { topic, .. } if topic.ends_with("/2"));
     world.cloud.wait_for_after(before, SOON, last).unwrap();
 }

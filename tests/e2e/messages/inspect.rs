@@ -1,4 +1,4 @@
-//! /v1/outbox: what waits and what was refused can be seen, deleted and tried again.
+//! /v1/outbox: waiting and refused messages can be listed, deleted and retried.
 
 use cloudlet::Policy;
 use serde_json::json;

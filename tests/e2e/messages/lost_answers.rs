@@ -1,4 +1,4 @@
-//! AWS does what it was asked for, and its answer is lost.
+//! AWS carries out a request, and its answer is lost.
 
 use super::{Subscription, world_behind_a_relay};
 use crate::cloud_view::{mark, session_present};
@@ -12,7 +12,7 @@ fn promise_8_a_lost_unsuback_loses_no_messages() {
     for (filter, topic, killed) in [("cmd", "cmd", false), ("news/#", "news/a", true)] {
         let (filter, topic) = (format!("{THING}/{filter}"), format!("{THING}/{topic}"));
         let target = filter.replace('#', "%23");
-        // AWS tells whoever wants to know what a client gives up.
+        // The lifecycle events of AWS tell when a client unsubscribes.
         let unsubscribed = format!("$aws/events/subscriptions/unsubscribed/{THING}");
         let watching = Dashboard::watching(&world, &unsubscribed);
         let program = Subscription::open(&world.gateway, &target);
@@ -41,7 +41,7 @@ fn promise_8_a_lost_unsuback_loses_no_messages() {
     }
 }
 
-/// Waits until the gateway asks AWS for a filter.
+/// Waits until the gateway subscribes to a filter at AWS.
 fn asked_for(world: &World, after: usize) {
     let asked = |event: &cloudlet::Event| matches!(event, cloudlet::Event::Decided { decision, .. } if decision.action == "iot:Subscribe");
     world.cloud.wait_for_after(after, SOON, asked).unwrap();

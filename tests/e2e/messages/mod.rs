@@ -1,4 +1,4 @@
-//! Messages of local programs: out through the outbox, in through subscriptions.
+//! Messages of local programs: published through the outbox, received through subscriptions.
 
 mod bounds;
 mod broken;
@@ -27,7 +27,7 @@ use crate::registry::bring_online_known;
 use crate::relay::Relay;
 use crate::support::{Gateway, SOON, THING, World};
 
-/// A world in which this user may publish and subscribe to everything, online.
+/// Creates a world, online, in which this user may publish and subscribe to everything.
 fn world() -> World {
     let mut world = World::new();
     configure(&mut world);
@@ -35,7 +35,7 @@ fn world() -> World {
     world
 }
 
-/// The same, with a relay between the gateway and AWS that can be broken.
+/// Creates the same with a relay between the gateway and AWS that can be interrupted.
 fn world_behind_a_relay() -> (World, Relay) {
     let mut world = World::new();
     configure(&mut world);
@@ -54,7 +54,7 @@ pub fn configure(world: &mut World) {
     );
 }
 
-/// Cuts the gateway off from AWS; others stay connected.
+/// Disconnects the gateway from AWS; other clients stay connected.
 pub fn take_offline(world: &World) {
     world
         .cloud
@@ -64,7 +64,7 @@ pub fn take_offline(world: &World) {
     world.gateway.wait_for("session.phase", |phase| phase != "connected");
 }
 
-/// Lets the gateway connect again, which it does when its backoff lets it.
+/// Lets the gateway connect again, which it does after its backoff.
 fn back_online(world: &World) {
     world.cloud.switches().set(|switches| switches.refuse_connect = None);
     world
@@ -72,13 +72,13 @@ fn back_online(world: &World) {
         .wait_longer_for(5 * SOON, "session.phase", |phase| phase == "connected");
 }
 
-/// Waits until the gateway has asked AWS for `filter`.
+/// Waits until the gateway has subscribed to `filter` at AWS.
 pub fn subscribed(world: &World, filter: &str) {
     let asked = |event: &Event| matches!(event, Event::Decided { decision, .. } if decision.action == "iot:Subscribe" && decision.resource.ends_with(filter));
     world.cloud.wait_for(SOON, asked).unwrap();
 }
 
-/// POST to `target` (`gw-1/a?qos=1`, percent-encoded where it must be) with further header lines.
+/// Posts to `target` (`gw-1/a?qos=1`, percent-encoded where necessary) with further header lines.
 fn post(gateway: &Gateway, target: &str, headers: &str, body: &[u8]) -> Response {
     request(gateway, "POST", target, headers, body)
 }
@@ -93,7 +93,7 @@ fn request(gateway: &Gateway, method: &str, target: &str, headers: &str, body: &
     unix_http::request_raw(&gateway.socket(), &bytes).unwrap()
 }
 
-/// Publishes and expects that it is accepted.
+/// Publishes and asserts that the message is accepted.
 fn publish(gateway: &Gateway, target: &str, payload: &str) {
     let answer = post(gateway, &format!("/topics/{target}"), "", payload.as_bytes());
     assert_eq!(answer.status, 200, "{:?}", answer.json());
@@ -105,7 +105,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// GET /topics/`target`, which must be answered with a stream.
+    /// Gets /topics/`target`; the response must be a stream.
     pub fn open(gateway: &Gateway, target: &str) -> Self {
         let mut stream = unix_http::connect(&gateway.socket()).unwrap();
         stream
@@ -121,7 +121,7 @@ impl Subscription {
         Self { reader }
     }
 
-    /// The next line; `None` at the end of the stream.
+    /// Returns the next line; `None` at the end of the stream.
     fn next(&mut self) -> Option<Value> {
         let mut size = String::new();
         self.reader.read_line(&mut size).unwrap();
@@ -131,12 +131,12 @@ impl Subscription {
         (size > 0).then(|| serde_json::from_slice(&chunk[..size]).unwrap())
     }
 
-    /// Reads until this payload comes. What AWS had no acknowledgement for comes again.
+    /// Reads until this payload arrives. Messages that AWS had no acknowledgement for are repeated.
     fn expect(&mut self, payload: &str) {
         while self.payload() != payload {}
     }
 
-    /// The next line's payload.
+    /// Returns the next line's payload.
     fn payload(&mut self) -> String {
         let line = self.next().expect("the stream has ended");
         line["payload"].as_str().unwrap_or_else(|| panic!("{line}")).to_owned()

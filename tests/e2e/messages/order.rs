@@ -1,4 +1,4 @@
-//! A topic's order, where AWS does not take everything at once.
+//! The order of a topic's messages, if AWS does not accept all of them at once.
 
 use cloudlet::Event;
 
@@ -20,7 +20,7 @@ fn later_messages_of_a_topic_wait_for_a_deferred_one() {
     for payload in payloads {
         publish(&world.gateway, &topic, payload);
     }
-    // The one that goes is presence; the next is answered with 0x97, quota exceeded.
+    // The first packet is presence; the next one is answered with 0x97, quota exceeded.
     let switches = world.cloud.switches();
     switches.set(|switches| switches.publishes_per_second = 1);
     back_online(&world);

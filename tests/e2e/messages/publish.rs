@@ -1,4 +1,4 @@
-//! POST /topics/{topic}: accepted means on the disk, and what is accepted arrives.
+//! POST /topics/{topic}: an accepted message is on the disk, and arrives.
 
 use cloudlet::{Event, Policy};
 use serde_json::json;
@@ -88,7 +88,7 @@ fn retained_messages_and_properties_go_to_aws_as_its_own_http_publish_has_them()
     );
     assert_eq!(answer.status, 200, "{:?}", answer.json());
     dashboard.wait_for(&format!("{THING}/config"), "kept");
-    // A program that comes later still gets it, with everything.
+    // A program that subscribes later still gets it, with all properties.
     let mut late = super::Subscription::open(&world.gateway, &format!("{THING}/config"));
     let line = late.next().unwrap();
     assert_eq!(line["payload"], "kept", "{line}");

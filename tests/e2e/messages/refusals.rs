@@ -1,4 +1,4 @@
-//! Bad input at /topics and /subscriptions: a clear error, and nothing is lost by it.
+//! Bad input at /topics and /subscriptions: a clear error, and nothing is lost.
 
 use super::{post, publish, request, world};
 use crate::dashboard::Dashboard;
@@ -52,7 +52,7 @@ fn messages_that_aws_would_reject_are_refused_at_once() {
             assert!(answer.json().unwrap()["message"].is_string());
         }
     }
-    // What the policy does not allow is parked; nothing else has come of it.
+    // A message that the policy does not allow is parked, without other effects.
     world.gateway.wait_for("messages.parked", |parked| parked == 2);
     assert_eq!(world.gateway.status()["messages"]["queued"], 0);
     assert_eq!(world.gateway.status()["session"]["connects"], 1);
@@ -62,7 +62,7 @@ fn messages_that_aws_would_reject_are_refused_at_once() {
 fn a_payload_at_the_limit_is_accepted_and_a_larger_one_is_not() {
     let world = world();
     let target = format!("/topics/{THING}/data");
-    // Topic, properties and head of the packet come on top: AWS's limit for them is another one.
+    // AWS has a separate limit for the packet, which also contains the topic, properties and header.
     let dashboard = Dashboard::start(&world);
     let most = 128 * 1024;
     let fits = vec![b'x'; most];
@@ -97,7 +97,7 @@ fn promise_7_topics_need_a_rule() {
     }
 }
 
-/// Presence is read as gatepost's own word, so nobody may speak in its place, whatever the rules give.
+/// Presence is trusted to come from gatepost itself, so no program may publish it, whatever the rules grant.
 #[test]
 fn promise_7_nobody_publishes_on_gateposts_own_topics() {
     let mut world = World::new();
@@ -136,7 +136,7 @@ fn promise_7_nobody_publishes_on_gateposts_own_topics() {
         eprintln!("NOT TESTED: reserved topics for a user without a rule, because only root can become one");
         return;
     }
-    // No rule could give it, so that no rule is named to a caller who has none either.
+    // No rule could grant it, so the error suggests none, not even to a caller without any rule.
     for topic in [format!("{THING}/gatepost/status"), format!("{THING}/presence")] {
         let ask = || post(&world.gateway, &format!("/topics/{topic}"), "", b"{}");
         let answer = user::act_as(61009, 61009, ask).unwrap();
@@ -172,7 +172,7 @@ fn promise_6_subscriptions_are_limited_and_the_limit_is_reported() {
         assert!(open.len() < 100, "there is no limit");
     };
     assert_eq!((open.len(), refusal.as_str()), (32, "429"));
-    // Who has open streams still gets credentials, and publishes.
+    // A caller with open streams still gets credentials, and can publish.
     assert_eq!(world.gateway.credentials().status, 200);
     publish(&world.gateway, &format!("{THING}/data"), "x");
     drop(open);

@@ -1,4 +1,4 @@
-//! GET /topics/{filter}: what the cloud sends reaches the programs that want it, and no reader can hurt another.
+//! GET /topics/{filter}: messages from the cloud reach the programs that subscribe to them, and no reader affects another.
 
 use cloudlet::Event;
 use rig::unix_http;
@@ -27,7 +27,7 @@ fn programs_on_one_filter_share_a_subscription_and_each_gets_every_message_once(
         .collect();
     subscribed(&world, &format!("{THING}/cmd/#"));
     subscribed(&world, &format!("{THING}/no"));
-    // Each filter without wildcards is asked for by itself once, for the retained message, and given up again.
+    // Each filter without wildcards is subscribed to separately once, to get the retained message, and then unsubscribed.
     rig::wait::until(SOON, "only the largest filter is left", || {
         world
             .gateway
@@ -94,7 +94,7 @@ fn promise_6_a_reader_that_never_reads_is_cut_and_the_others_get_everything() {
     dashboard.publish(&format!("{THING}/cmd"), "still here", &[]);
     assert_eq!(program.payload(), "still here");
     assert_eq!(world.gateway.status()["session"]["connects"], 1);
-    // What AWS sends without an acknowledgement, and what the socket's buffers take.
+    // The number of messages that AWS sends without an acknowledgement, plus those in the socket's buffers.
     assert!(
         seen < 110,
         "{seen} messages of 100 kB were held for a reader that never reads"
@@ -147,7 +147,7 @@ fn promise_6_a_filter_that_the_policy_forbids_ends_its_stream_with_the_reason() 
     assert!(line["hint"].as_str().unwrap().contains("iot:Subscribe"), "{line}");
     assert_eq!(program.next(), None);
     assert_eq!(world.gateway.status()["session"]["connects"], 1);
-    // A part of it that is allowed is subscribed to all the same.
+    // A part of it that is allowed can be subscribed to.
     let dashboard = Dashboard::start(&world);
     let mut wide = Subscription::open(&world.gateway, "%23");
     let mut narrow = Subscription::open(&world.gateway, &format!("{THING}/cmd"));

@@ -1,4 +1,4 @@
-//! Quality of service 0, which AWS answers by ending the connection or not at all.
+//! QoS 0 messages, for which AWS's only error is to end the connection.
 
 use super::{configure, post, publish, world, world_behind_a_relay};
 use crate::dashboard::Dashboard;
@@ -15,7 +15,7 @@ fn promise_6_a_topic_that_aws_denies_at_qos_0_is_found_and_refused() {
         format!("/topics/{THING}/state?qos=0&retain=true"),
     ] {
         let refusal = rig::wait::until_some(SOON, "a refusal with the reason", || {
-            // Others go on meanwhile.
+            // Other messages continue meanwhile.
             post(&world.gateway, &allowed, "", b"allowed");
             publish(&world.gateway, &format!("{THING}/data"), "kept");
             let answer = post(&world.gateway, &denied, "", b"x");
@@ -35,7 +35,7 @@ fn promise_6_a_topic_that_aws_denies_at_qos_0_is_found_and_refused() {
         assert_eq!(post(&world.gateway, &allowed, "", b"still").status, 200);
         assert_eq!(world.gateway.status()["session"]["connects"], connects);
     }
-    // The first one costs a connection, and then none does: each topic is proven.
+    // The first one costs a connection, the others none: each topic is tested once.
     let status = world.gateway.status();
     assert_eq!(status["session"]["connects"], 2, "{status:#}");
     assert_eq!(status["messages"]["parked"], 0, "{status:#}");
@@ -85,7 +85,7 @@ fn promise_6_qos_0_on_a_silent_connection_takes_no_memory_and_is_not_sent_late()
     network.set_silent(true);
     let target = format!("/topics/{THING}/data?qos=0");
     let mut sent = 0;
-    // What the sockets on the way take, and what may wait for them.
+    // The amount that fits into the sockets' buffers, and the amount that may wait for them.
     let refusal = rig::wait::until_some(SOON, "a message that is not taken", || {
         let answer = post(
             &world.gateway,

@@ -1,4 +1,4 @@
-//! A mosquitto with sensors behind it that bridges to gatepost, which mosquitto cannot do to AWS with a key in a token.
+//! A mosquitto with sensors and a bridge to gatepost; mosquitto itself cannot connect to AWS with a key in a token.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ impl Bridge {
         let folder = tempfile::tempdir().unwrap();
         let port = rig::port::free_pair().unwrap();
         let file = folder.path().join("mosquitto.conf");
-        // Without `user root` it could not write its database into this folder, where the test runs as root.
+        // If the test runs as root, mosquitto could not write its database into this folder without `user root`.
         let text = format!(
             "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nautosave_interval 1\n\
              autosave_on_changes true\nconnection gatepost\naddress {gatepost}\nremote_username bridge\nremote_password {SECRET}\n\
@@ -47,7 +47,7 @@ impl Bridge {
         self.process = spawn(&self.folder.path().join("mosquitto.conf"));
     }
 
-    /// A sensor publishes.
+    /// Publishes as a sensor.
     fn publish(&self, topic: &str, payload: &str) {
         let mut client = command::command("mosquitto_pub");
         client.args([
@@ -65,7 +65,7 @@ impl Bridge {
         command::run(&mut client, "mosquitto-clients").unwrap();
     }
 
-    /// A program that sees what comes in.
+    /// Starts a program that prints incoming messages.
     fn subscribe(&self, topic: &str) -> Process {
         let mut client = command::command("stdbuf");
         client.args([
@@ -110,8 +110,8 @@ fn promise_5_a_bridge_loses_nothing_through_crashes_of_gatepost_and_its_own() {
     dashboard.publish(&format!("{THING}/commands/valve"), "open", &[]);
     commands.wait_for_line(SOON, |line| line == "open").unwrap();
 
-    // What sensors publish while gatepost is away waits in the bridge. It loses what it had not saved when it is killed, which
-    // is the last reading at most.
+    // Messages that sensors publish while gatepost is down wait in the bridge. When the bridge is killed, it loses what it had not saved,
+    // which is at most the last reading.
     world.gateway.kill();
     for reading in 21..32 {
         bridge.publish("sensors/hall/temperature", &reading.to_string());

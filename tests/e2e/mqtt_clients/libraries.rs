@@ -1,4 +1,4 @@
-//! MQTT libraries of several languages: each program publishes, receives, and goes on by itself after a restart and a crash of gatepost.
+//! MQTT libraries of several languages: each program publishes, receives, and continues by itself after a restart and a crash of gatepost.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -11,14 +11,14 @@ use crate::dashboard::Dashboard;
 use crate::mqtt_listener::world;
 use crate::support::{THING, World};
 
-/// A program of tests/mqtt_clients.
+/// A program in tests/mqtt_clients.
 struct Library {
     name: &'static str,
     transport: Transport,
     command: Command,
 }
 
-/// All programs. Those in Go and Java are there only where the machine has these languages.
+/// Returns all programs. Those in Go and Java are included only if the machine has these languages.
 fn libraries() -> Vec<Library> {
     use Transport::{Tcp, Unix};
     let mut libraries = vec![
@@ -62,7 +62,7 @@ impl Library {
     }
 }
 
-/// Each program publishes this line, and receives it.
+/// Lets each program publish this line and receive it.
 fn exchange(dashboard: &Dashboard, programs: &mut [(Library, Program)], seen: &[usize], line: &str) {
     for ((library, program), seen) in programs.iter_mut().zip(seen) {
         program.wait_for(*seen, "subscribed");
@@ -81,7 +81,7 @@ fn line_counts(programs: &[(Library, Program)]) -> Vec<usize> {
         .collect()
 }
 
-/// Starts a program with each library; each has published and received once.
+/// Starts a program with each library, and waits until each has published and received once.
 fn start_all(world: &World, address: SocketAddr, dashboard: &Dashboard) -> Vec<(Library, Program)> {
     let start = |library: Library| {
         let program = library.start(world, address);
@@ -125,7 +125,7 @@ fn promise_13_a_program_with_a_persistent_session_gets_what_came_while_it_was_aw
     for library in &libraries {
         dashboard.publish(&library.topic("in"), "while away", &[]);
     }
-    // What has come is on the disk.
+    // Received messages are on the disk.
     world
         .gateway
         .wait_for("session.not_taken", |count| count.as_u64() == Some(0));

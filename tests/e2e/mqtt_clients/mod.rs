@@ -1,4 +1,4 @@
-//! Programs with MQTT libraries as they are published (tests/mqtt_clients), connected to gatepost. None of them knows of it.
+//! Unmodified programs with published MQTT libraries (tests/mqtt_clients), connected to gatepost.
 
 mod bridge;
 mod libraries;
@@ -11,14 +11,14 @@ use std::net::SocketAddr;
 use crate::mqtt_listener::{SECRET, socket};
 use crate::support::World;
 
-/// Where a program connects.
+/// The way in which a program connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Transport {
     Tcp,
     Unix,
 }
 
-/// The arguments that every program takes first: address and password.
+/// Returns the first arguments of every program: address and password.
 fn address_and_password(world: &World, address: SocketAddr, transport: Transport) -> [String; 2] {
     match transport {
         Transport::Tcp => [address.to_string(), SECRET.to_owned()],

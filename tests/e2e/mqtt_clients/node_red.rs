@@ -18,7 +18,7 @@ fn promise_12_a_flow_of_node_red_goes_on_after_a_restart() {
     arguments.extend(address_and_password(&world, address, Transport::Tcp));
     arguments.extend(["node-red".to_owned(), topic_out.clone(), topic_in.clone()]);
     let program = Program::start(&node("node-red.js"), &arguments);
-    // Nothing says when the flow has subscribed, so messages are repeated until one has passed it.
+    // Nothing reports when the flow has subscribed, so messages are repeated until one has passed through it.
     let passes = |payload: &str| {
         wait::until(SOON, &format!("{payload} passes the flow"), || {
             dashboard.publish(&topic_in, payload, &[]);

@@ -1,4 +1,4 @@
-//! A running program, and how each is started.
+//! A running program, and functions to start one in each language.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::support::SOON;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A program, whose input is a pipe.
+/// A program whose input is a pipe.
 pub struct Program {
     pub process: Process,
     input: File,
@@ -25,7 +25,7 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("input");
         command::run(command::command("mkfifo").arg(&pipe), "coreutils").unwrap();
-        // Open in both directions: opening it for writing alone would wait for the program.
+        // Opened for reading and writing: opening it for writing alone would wait for the program.
         let input = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
         let mut shell = command::command("sh");
         shell.args(["-c", "pipe=$1; shift; exec \"$@\" <\"$pipe\"", "sh"]);
@@ -42,7 +42,7 @@ impl Program {
         }
     }
 
-    /// Gives it a line to publish.
+    /// Sends it a line to publish.
     pub fn send(&mut self, line: &str) {
         writeln!(self.input, "{line}").unwrap();
     }
@@ -54,14 +54,14 @@ impl Program {
     }
 }
 
-/// The Python with the libraries.
+/// Returns the Python with the libraries.
 pub fn python(program: &str) -> Command {
     let mut python = Command::new(installed("mqtt-python/bin/python3"));
     python.arg(Path::new(REPOSITORY).join("tests/mqtt_clients/python").join(program));
     python
 }
 
-/// A program in JavaScript. Node.js looks for libraries beside the program, so the folder of the libraries has a copy of it.
+/// Returns a program in JavaScript. Node.js searches for libraries beside the program, so it is copied into the folder of the libraries.
 pub fn node(program: &str) -> Command {
     let folder = installed("mqtt-javascript/node_modules");
     let copy = folder.with_file_name(program);
@@ -71,7 +71,7 @@ pub fn node(program: &str) -> Command {
             .join(program),
     )
     .unwrap();
-    // Tests run at the same time, and none must see half a file.
+    // Tests run concurrently, and none must see half a file.
     let mut file = tempfile::NamedTempFile::new_in(folder.parent().unwrap()).unwrap();
     file.write_all(&text).unwrap();
     file.persist(&copy).unwrap();
@@ -80,13 +80,13 @@ pub fn node(program: &str) -> Command {
     node
 }
 
-/// A program that was compiled; `None` where there was no compiler for its language.
+/// Returns a compiled program; `None` if there was no compiler for its language.
 pub fn compiled(path: &str) -> Option<Command> {
     let program = Path::new(REPOSITORY).join("target/programs").join(path);
     program.exists().then(|| Command::new(program))
 }
 
-/// The program in Java, with the libraries beside its classes.
+/// Returns the program in Java, with the libraries beside its classes.
 pub fn java() -> Option<Command> {
     let folder = Path::new(REPOSITORY).join("target/programs/mqtt-java");
     folder.join("classes").exists().then(|| {

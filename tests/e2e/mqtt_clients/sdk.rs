@@ -1,4 +1,4 @@
-//! The shadow and jobs clients of the AWS IoT Device SDK, through the gateway's identity.
+//! The shadow and jobs clients of the AWS IoT Device SDK, with the gateway's identity.
 
 use cloudlet::Policy;
 use serde_json::json;

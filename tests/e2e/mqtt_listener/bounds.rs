@@ -1,4 +1,4 @@
-//! A slow, silent or hostile program costs itself its connection, and nobody else anything.
+//! A slow, silent or hostile program loses its connection, and affects nobody else.
 
 use std::net::TcpStream;
 
@@ -50,7 +50,7 @@ fn promise_6_a_client_that_never_acknowledges_is_cut_off_and_the_others_get_ever
             .log()
             .contains("does not take or acknowledge its messages")
     );
-    // It may come back, and has to wait before it subscribes.
+    // It may reconnect, but has to wait before it can subscribe.
     let mut deaf = Client::connected(&world.gateway, V5, "deaf");
     assert_eq!(deaf.subscribe(1, &[("{thing}/flood", 1)]), [0x97]);
 }
@@ -175,7 +175,7 @@ fn with_no_local_a_client_does_not_get_its_own_messages_and_a_bridge_makes_no_lo
     let (world, _) = world();
     let mut bridge = Client::connected(&world.gateway, V5, "bridge");
     let mut other = Client::connected(&world.gateway, V5, "other");
-    // No Local and Retain As Published, as a bridge asks.
+    // No Local and Retain As Published, as a bridge requests.
     assert_eq!(bridge.subscribe(1, &[("{thing}/loop/#", 0x0d)]), [1]);
     assert_eq!(other.subscribe(1, &[("{thing}/loop/#", 0x00)]), [0]);
     subscribed(&world, &format!("{THING}/loop/#"));
@@ -187,7 +187,7 @@ fn with_no_local_a_client_does_not_get_its_own_messages_and_a_bridge_makes_no_lo
     assert_eq!(other.puback(1), 0);
     let seen = bridge.receive().unwrap();
     assert!(seen.body.ends_with(b"of the other"), "its own one came: {seen:?}");
-    // An equal message of another client is no message of its own.
+    // An equal message from another client is not recognised as its own.
     bridge.send(0x40, &[0, 1]);
     other.publish("{thing}/loop/a", Some(2), b"of the bridge");
     wait::until(SOON, "it is delivered", || {

@@ -12,7 +12,7 @@ use crate::messages::subscribed;
 use crate::registry::bring_online_known;
 use crate::support::{SOON, THING, World};
 
-/// The options that connect to one of the listeners.
+/// Returns the options for connecting to each of the listeners.
 fn transports(world: &World, address: std::net::SocketAddr) -> [Vec<String>; 2] {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let (port, path) = (address.port().to_string(), socket(&world.gateway).display().to_string());
@@ -22,7 +22,7 @@ fn transports(world: &World, address: std::net::SocketAddr) -> [Vec<String>; 2] 
     ]
 }
 
-/// mosquitto_sub that prints each message in a line, subscribed.
+/// Starts mosquitto_sub, which prints each message in a line, and waits until it is subscribed.
 fn mosquitto_sub(options: &[String], more: &[&str]) -> Process {
     let mut unbuffered = command::command("stdbuf");
     unbuffered.args(["-oL", "mosquitto_sub", "-d", "-F", "message %t %r %q %p"]);
@@ -73,7 +73,7 @@ fn a_message_at_qos_0_goes_out_and_one_that_is_retained_stays() {
     dashboard.expect(&format!("{THING}/zero 0 now"));
     let retained = format!("{THING}/kept");
     dashboard.publish(&retained, "state", &["-r"]);
-    // Each program that subscribes gets it, also one on a filter that another one has already.
+    // Each subscribed program gets it, even for a filter that another one has subscribed to before.
     for _ in 0..2 {
         let program = mosquitto_sub(&options, &["-q", "1", "-t", &retained]);
         let expected = format!("message {retained} 1 1 state");

@@ -1,4 +1,4 @@
-//! Programs that speak MQTT: to them gatepost looks like AWS IoT Core's own endpoint.
+//! Programs that speak MQTT, to which gatepost looks like the endpoint of AWS IoT Core.
 
 mod bounds;
 mod clients;
@@ -20,12 +20,12 @@ use crate::support::{Gateway, World};
 /// The administrator's secret for this user's rule.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef-secret";
 
-/// The Unix socket.
+/// Returns the path of the Unix socket.
 pub fn socket(gateway: &Gateway) -> PathBuf {
     gateway.folder.path().join("run/mqtt.sock")
 }
 
-/// Switches both listeners on. The rule of this user has a secret of the administrator's, which is the password on TCP.
+/// Switches both listeners on. This user's rule has a secret of the administrator's, which is the password on TCP.
 pub fn switch_on(world: &mut World) -> SocketAddr {
     let address = SocketAddr::from(([127, 0, 0, 1], rig::port::free_pair().unwrap()));
     let secret = world.gateway.folder.path().join("secret");
@@ -41,7 +41,7 @@ pub fn switch_on(world: &mut World) -> SocketAddr {
     address
 }
 
-/// A world with both listeners, online.
+/// Creates a world with both listeners, online.
 pub fn world() -> (World, SocketAddr) {
     let mut world = World::new();
     let address = switch_on(&mut world);

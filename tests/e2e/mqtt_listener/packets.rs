@@ -1,4 +1,4 @@
-//! Single packets, written and read by hand: the judge of what gatepost sends must not be gatepost's own codec.
+//! Single packets, encoded and decoded independently of gatepost's own codec, so that a bug in it cannot hide.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ pub struct Client {
     version: u8,
 }
 
-/// A packet: its first byte, and what follows the length.
+/// A packet: its first byte, and its body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Packet {
     pub first: u8,
@@ -27,7 +27,7 @@ pub struct Packet {
 }
 
 impl Client {
-    /// A connection to the Unix socket, without CONNECT.
+    /// Connects to the Unix socket, without CONNECT.
     pub fn on_socket(gateway: &Gateway, version: u8) -> Self {
         let stream = UnixStream::connect(socket(gateway)).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
@@ -35,7 +35,7 @@ impl Client {
         Self { stream, version }
     }
 
-    /// A connection to the loopback address, without CONNECT.
+    /// Connects to the loopback address, without CONNECT.
     pub fn on_address(address: SocketAddr, version: u8) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
@@ -43,7 +43,7 @@ impl Client {
         Self { stream, version }
     }
 
-    /// A client that is connected on the Unix socket, with a clean session.
+    /// Connects on the Unix socket, with a clean session.
     pub fn connected(gateway: &Gateway, version: u8, client_id: &str) -> Self {
         let mut client = Self::on_socket(gateway, version);
         let connack = client.connect(&Connect::new(client_id));
@@ -64,7 +64,7 @@ impl Client {
         self.send_raw(&frame(first, body));
     }
 
-    /// Sends bytes. A connection that was closed is no fault of the test.
+    /// Sends bytes. A closed connection is not an error of the test.
     pub fn send_raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
@@ -93,7 +93,7 @@ impl Client {
         Some(Packet { first: first[0], body })
     }
 
-    /// Publishes a message; at QoS 1 if there is a packet identifier.
+    /// Publishes a message, at QoS 1 if there is a packet identifier.
     pub fn publish(&mut self, topic: &str, packet_id: Option<u16>, payload: &[u8]) {
         let mut body = text(topic);
         body.extend(packet_id.iter().flat_map(|id| id.to_be_bytes()));
@@ -121,14 +121,14 @@ impl Client {
         suback.body[suback.body.len() - filters.len()..].to_vec()
     }
 
-    /// Expects PUBACK, and returns its reason code.
+    /// Receives PUBACK, and returns its reason code.
     pub fn puback(&mut self, packet_id: u16) -> u8 {
         let puback = self.receive().expect("no PUBACK");
         assert_eq!((puback.first, &puback.body[..2]), (0x40, &packet_id.to_be_bytes()[..]));
         puback.body.get(2).copied().unwrap_or(0)
     }
 
-    /// Expects the end of the connection, and returns the code of the DISCONNECT before it.
+    /// Waits for the end of the connection, and returns the code of the DISCONNECT before it.
     pub fn end(&mut self) -> Option<u8> {
         let mut code = None;
         while let Some(packet) = self.receive() {
@@ -205,7 +205,7 @@ fn data(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A whole packet.
+/// Returns a whole packet.
 pub fn frame(first: u8, body: &[u8]) -> Vec<u8> {
     let (mut bytes, mut length) = (vec![first], body.len());
     loop {

@@ -1,11 +1,11 @@
-//! Refusals: the code of each, and the journal's reason.
+//! Refusals: the code of each, and the reason in the journal.
 
 use super::packets::{Client, Connect, V3_1_1, V5};
 use super::{SECRET, switch_on};
 use crate::registry::bring_online_known;
 use crate::support::{THING, World};
 
-/// A world in which this user may publish below `{thing}/own`, and subscribe to it and to the thing's shadow.
+/// Creates a world in which this user may publish below `{thing}/own`, and subscribe to that and to the thing's shadow.
 fn narrow_world() -> (World, std::net::SocketAddr) {
     let mut world = World::new();
     let address = switch_on(&mut world);
@@ -53,7 +53,7 @@ fn each_refused_message_has_its_code_and_mqtt_3_1_1_is_closed() {
             _ => assert_eq!(client.receive(), None, "{topic}"),
         }
     }
-    // The journal says why, also to those whom the protocol does not tell.
+    // The journal contains the reason, even if the protocol has no way to tell the client.
     let log = world.gateway.log();
     for words in [
         "8 slashes",
@@ -76,7 +76,7 @@ fn each_refused_filter_has_its_code_and_the_others_of_its_packet_are_granted() {
         ("#", 0x87),
         ("$aws/things/another/#", 0x87),
         ("$SYS/#", 0x87),
-        // The rules allow it, and the policy at AWS does not: SUBACK has AWS's answer.
+        // The rules allow it, but the policy at AWS does not: SUBACK contains AWS's answer.
         ("$aws/things/{thing}/shadow/get/accepted", 0x87),
         ("$share/group/{thing}/own/a", 0x9e),
         ("{thing}/own/b/c/d/e/f/g/h", 0x8f),
@@ -88,7 +88,7 @@ fn each_refused_filter_has_its_code_and_the_others_of_its_packet_are_granted() {
     let expected: Vec<u8> = expected.into_iter().map(|code| code.min(0x80)).collect();
     let mut client = Client::connected(&world.gateway, V3_1_1, "v3");
     assert_eq!(client.subscribe(1, &filters), expected);
-    // UNSUBSCRIBE knows which of them there are.
+    // UNSUBSCRIBE reports which of them exist.
     let mut client = Client::connected(&world.gateway, V5, "v5");
     assert_eq!(client.subscribe(2, &[("{thing}/own/a", 0)]), [0]);
     let mut body = vec![0, 3, 0];
@@ -122,14 +122,14 @@ fn promise_7_who_has_no_token_or_no_rule_is_refused() {
             }
         }
     }
-    // A will that no rule allows is known when the client connects.
+    // A will that no rule allows is refused when the client connects.
     for (version, expected) in [(V5, 0x87), (V3_1_1, 5)] {
         let mut client = Client::on_socket(&world.gateway, version);
         let mut connect = Connect::new("bridge");
         connect.will = Some(("$SYS/broker/connection/bridge/state".to_owned(), b"0".to_vec(), 0));
         assert_eq!(client.connect(&connect)[1], expected);
     }
-    // A user whom no rule names.
+    // A user without a rule.
     let own = format!("uid = {}", rustix::process::getuid().as_raw());
     world.gateway.configure(&own, "uid = 61000");
     world.gateway.write_config();

@@ -1,4 +1,4 @@
-//! Sessions that outlive their connection: on the disk, bounded, and present exactly when they are.
+//! Sessions that outlive their connection: stored on the disk, bounded, and reported as present exactly if they exist.
 
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use crate::messages::subscribed;
 use crate::registry::bring_online_known;
 use crate::support::{Gateway, SOON, THING, World};
 
-/// The property Session Expiry Interval.
+/// Returns the property Session Expiry Interval.
 fn expiry(seconds: u32) -> Vec<u8> {
     let mut property = vec![0x11];
     property.extend(seconds.to_be_bytes());
     property
 }
 
-/// Connects with a session that is kept, and returns whether it was present.
+/// Connects with a persistent session, and returns whether it was present.
 fn resume(gateway: &Gateway, version: u8, client_id: &str) -> (Client, bool) {
     let mut client = Client::on_socket(gateway, version);
     let mut connect = Connect::new(client_id);
@@ -120,7 +120,7 @@ fn what_was_not_acknowledged_is_sent_again_with_the_same_identifier() {
         acknowledge(&mut client, id);
     }
     rig::wait::until(SOON, "all are deleted", || sessions(&world.gateway)[0]["waiting"] == 0).unwrap();
-    // What is new has no DUP.
+    // New messages have no DUP flag.
     subscribed(&world, &topic);
     dashboard.publish(&topic, "d", &[]);
     assert_eq!(message(&mut client, V5).0, 0x32);
@@ -162,7 +162,7 @@ fn a_session_is_present_exactly_when_it_is() {
         assert_eq!(present, expected, "step {index}");
         disconnect(client, at_end);
     }
-    // One that has expired is gone, from the disk as well.
+    // An expired session is deleted from the disk as well.
     let (client, _) = connect(false, Some(1));
     drop(client);
     rig::wait::until(SOON, "it has expired", || sessions(&world.gateway).is_empty()).unwrap();

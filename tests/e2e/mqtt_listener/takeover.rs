@@ -1,4 +1,4 @@
-//! One client identifier, one connection: within an account, and not beyond it.
+//! A client identifier has one connection, within an account but not across accounts.
 
 use super::packets::{Client, Connect, V3_1_1, V5};
 use super::{SECRET, world};
@@ -10,7 +10,7 @@ fn a_later_connection_takes_over_and_the_earlier_one_is_told() {
     let mut other = Client::connected(&world.gateway, V5, "another");
     let mut second = Client::connected(&world.gateway, V5, "same");
     assert_eq!(first.end(), Some(0x8e));
-    // The token of a rule that names a user is that user.
+    // The token of a rule that names a user identifies that user.
     let mut third = Client::on_address(address, V3_1_1);
     let mut connect = Connect::new("same");
     connect.password = Some(SECRET.into());

@@ -1,4 +1,4 @@
-//! Wills: published when the client is gone without DISCONNECT, and by its own rights.
+//! Wills: published if the client has gone without DISCONNECT and its rules allow it.
 
 use super::packets::{Client, Connect, V3_1_1, V5};
 use super::world;
@@ -25,12 +25,12 @@ fn a_will_is_published_for_a_client_that_is_lost_and_not_for_one_that_disconnect
         drop(lost);
         dashboard.expect(&format!("{THING}/wills 0 lost {version}"));
     }
-    // DISCONNECT with 0x04 asks for the will.
+    // DISCONNECT with 0x04 requests the will.
     let mut client = Client::on_socket(&world.gateway, V5);
     connect_with_will(&mut client, "asks", "asked for", 0);
     client.send(0xe0, &[0x04]);
     dashboard.expect(&format!("{THING}/wills 0 asked for"));
-    // A connection that is taken over is lost for its client.
+    // A client whose connection is taken over has lost it.
     let mut first = Client::on_socket(&world.gateway, V5);
     connect_with_will(&mut first, "same", "taken over", 0);
     let _second = Client::connected(&world.gateway, V5, "same");

@@ -1,4 +1,4 @@
-//! `gatepost allow`: the rule holds when the command has ended, and no word of a caller becomes anything but a word.
+//! `gatepost allow`: the rule is in effect when the command ends, and a caller's text is never interpreted as anything else.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use rig::{unix_http, user};
 use crate::command::{client, contains_all, run};
 use crate::support::{Gateway, World};
 
-/// The command with this gateway's configuration.
+/// Runs the command with this gateway's configuration.
 fn allow(gateway: &Gateway, words: &[&str]) -> (i32, String, String) {
     let config = gateway.folder.path().join("gatepost.toml").display().to_string();
     let words = [&["allow", "--config", &config], words].concat();
@@ -60,7 +60,7 @@ fn a_refused_program_is_allowed_and_earlier_rules_stay() {
     assert_eq!((code, files()), (0, 2), "{said}");
     contains_all(&said, &["nothing changed"]);
 
-    // Hostile words, as a caller may have made a refusal name them.
+    // Hostile texts, which a caller may have got into the message of a refusal.
     for (words, code) in [
         (["--publish", "x/';touch pwned;'"], 0),
         (["--publish", "x/$(touch pwned)"], 0),

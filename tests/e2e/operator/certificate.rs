@@ -1,4 +1,4 @@
-//! `gatepost certificate`: what cannot be used is not placed, and what is placed is waited for until AWS has accepted it.
+//! `gatepost certificate`: unusable certificates are not installed, and the command waits until AWS has accepted an installed one.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,7 +12,7 @@ use crate::command::{client, contains_all, run};
 use crate::registry::{bring_online_known, certificate_for};
 use crate::support::{THING, World};
 
-/// The command with this gateway's configuration and folders.
+/// Runs the command with this gateway's configuration and folders.
 fn install(world: &World, words: &[&str]) -> (i32, String, String) {
     let config = world.gateway.write_config().display().to_string();
     let words = [&["certificate", "install", "--config", &config], words].concat();
@@ -20,7 +20,7 @@ fn install(world: &World, words: &[&str]) -> (i32, String, String) {
     run(client.envs(world.gateway.env.iter().map(|(name, value)| (name, value))))
 }
 
-/// The names in the state folder that are about the certificate.
+/// Returns the names in the state folder that concern the certificate.
 fn files(world: &World) -> Vec<String> {
     let entries = fs::read_dir(world.gateway.state("")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -89,7 +89,7 @@ fn an_unusable_certificate_is_not_installed() {
     assert_eq!(code, 66);
     contains_all(&noted, &["waiting for a certificate"]);
 
-    // What people have: DER, a byte order mark, the chain behind it.
+    // Forms that people have: DER, a byte order mark, the chain after the certificate.
     let path = file("bom", &format!("\u{feff}some words\n{good}"));
     let (code, said, noted) = install(&world, &[&path.display().to_string(), "--wait"]);
     assert_eq!(code, 0, "{said}{noted}");
@@ -122,7 +122,7 @@ fn a_new_certificate_is_waited_for_until_aws_has_accepted_it() {
         .set_certificate_status(&new, CertificateStatus::Inactive)
         .unwrap();
 
-    // From stdin, while AWS does not let it in: the old one goes on.
+    // From stdin, while AWS does not accept it: the old one stays in use.
     let path = world.gateway.folder.path().join("new.pem");
     fs::write(&path, &pem).unwrap();
     let config = world.gateway.write_config().display().to_string();

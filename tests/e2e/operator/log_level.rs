@@ -1,4 +1,4 @@
-//! `gatepost log-level`: more is logged while somebody looks for a fault, and it ends by itself.
+//! `gatepost log-level`: more is logged while somebody looks for a fault, and the level is reset automatically.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -37,7 +37,7 @@ fn the_level_changes_while_the_daemon_runs_and_comes_back() {
     assert_ne!(code, 64);
     contains_all(&screen, &["log level debug"]);
 
-    // The shorter one counts, though the longer one was asked for first.
+    // The shorter duration applies, though the longer one was requested first.
     let (code, said, _) = set(&["info", "--for", "1s"]);
     assert_eq!(code, 0, "{said}");
     gateway.wait_for_text("log_level.level", "warn");
@@ -64,7 +64,7 @@ fn the_level_changes_while_the_daemon_runs_and_comes_back() {
         assert_eq!(gateway.status()["log_level"]["level"], "warn");
     }
 
-    // A restart brings the usual level back.
+    // A restart resets the level.
     set(&["trace"]);
     world.gateway.wait_for_text("log_level.level", "trace");
     world.gateway.stop();

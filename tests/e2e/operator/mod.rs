@@ -1,4 +1,4 @@
-//! The commands with which an operator changes something, against the real daemon.
+//! Operators' commands that change something, against the real daemon.
 
 mod allow;
 mod certificate;

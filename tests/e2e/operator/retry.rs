@@ -1,4 +1,5 @@
-//! `gatepost retry`: nobody who has mended a cause waits for the next attempt, and nobody can hammer AWS or the token.
+//! `gatepost retry`: an operator who has removed a cause need not wait for the next attempt, and nobody can overload AWS or the token with
+//! attempts.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +25,7 @@ fn retry_tries_now_and_reports_the_outcomes() {
     world.gateway.wait_for_text("state", "attention");
     let retry = |words: &[&str]| run(&mut client(&world.gateway, &[&["retry"], words].concat()));
 
-    // Still refused: said, with the reason.
+    // Still refused, and reported with the reason.
     let (code, said, noted) = retry(&["--wait"]);
     assert_eq!(code, 78, "{said}{noted}");
     contains_all(
@@ -36,7 +37,7 @@ fn retry_tries_now_and_reports_the_outcomes() {
             "Access Denied",
         ],
     );
-    // Mended: the next attempt would be minutes away.
+    // The cause was removed; the next attempt would be minutes away.
     world
         .cloud
         .switches()
@@ -76,7 +77,7 @@ fn retry_tries_now_and_reports_the_outcomes() {
     }
 }
 
-/// A deactivated certificate: AWS drops each connection, and the wait grows to minutes (field-faults O11).
+/// A deactivated certificate: AWS drops each connection, and the wait grows to minutes.
 #[test]
 fn a_session_that_waits_connects_now_but_never_twice_in_ten_seconds() {
     let mut world = World::new();
@@ -87,7 +88,7 @@ fn a_session_that_waits_connects_now_but_never_twice_in_ten_seconds() {
     let (code, said, noted) = run(&mut client(&world.gateway, &["retry", "session", "--wait"]));
     assert_eq!(code, 69, "{said}{noted}");
     contains_all(&said, &["session: it connects now", "session: waiting: "]);
-    // However often it is asked for, it is one attempt in ten seconds.
+    // However often an attempt is requested, there is one in ten seconds.
     let attempts = || world.gateway.status()["session"]["attempts"].as_u64().unwrap();
     let before = attempts();
     for _ in 0..20 {
@@ -125,7 +126,7 @@ fn retry_looks_for_a_missing_token_at_once() {
     contains_all(&said, &["token: ready"]);
 }
 
-/// Promise 8: a rejected PIN is never tried again, whoever asks for it.
+/// Promise 8: a rejected PIN is never tried again, whoever requests it.
 #[test]
 fn promise_8_no_retry_costs_a_try_of_the_pin() {
     let tpm = Arc::new(Tpm::new(PIN).unwrap());

@@ -1,4 +1,4 @@
-//! `gatepost support`: helps whoever is asked for help, and has no secret in it.
+//! `gatepost support`: contains what a supporter needs, and no secret.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -10,11 +10,11 @@ use crate::command::{client, contains_all, run};
 use crate::loopback::own_token;
 use crate::support::{PIN, World};
 
-/// In an address in the configuration, in a comment, and where a file's name belongs.
+/// Occurs in an address in the configuration, in a comment, and in place of a file name.
 const PASSWORD: &str = "hunter2-in-an-address";
 const IN_A_COMMENT: &str = "whispered-in-a-comment";
 
-/// The bundle as this process's user gets it.
+/// Returns the bundle as this process's user gets it.
 fn bundle(world: &World, words: &[&str]) -> (i32, String, String) {
     let config = world.gateway.write_config().display().to_string();
     let words = [&["support", "--config", &config], words].concat();
@@ -22,7 +22,7 @@ fn bundle(world: &World, words: &[&str]) -> (i32, String, String) {
     run(client.envs(world.gateway.env.iter().map(|(name, value)| (name, value))))
 }
 
-/// Everything secret that the rig knows, each with what it is.
+/// Returns all secrets in the test environment, each with its description.
 fn secrets(world: &World) -> Vec<(&'static str, String)> {
     let set = world.gateway.credentials().json().unwrap();
     let of_set = |name: &str| set[name].as_str().unwrap().to_owned();
@@ -95,7 +95,7 @@ fn promise_10_a_support_bundle_has_no_secret_in_it() {
     }
     fs::remove_file(drop_ins.join("extra.toml")).unwrap();
 
-    // In a file that nobody else may read, and never over another one.
+    // The file is accessible to its owner only, and never overwrites another one.
     let file = world.gateway.folder.path().join("bundle.txt");
     let path = file.display().to_string();
     let (code, said, noted) = bundle(&world, &["--output", &path]);

@@ -10,7 +10,7 @@ use crate::support::{PIN, SOON, World, options};
 #[test]
 fn promise_2_a_template_that_the_certificate_does_not_satisfy_is_waited_out_and_a_better_one_taken() {
     let mut world = World::new();
-    // Between commas, because a common name alone would be a subject too.
+    // The other attributes stay; a subject with a common name alone would be valid too.
     world.gateway.configure("country = \"IN\", ", "");
     world.gateway.start();
     world.certify();
@@ -62,7 +62,7 @@ fn promise_8_an_inactive_ca_or_one_without_auto_registration_is_retried() {
     account
         .change(|account| account.set_auto_registration(&ca, false))
         .unwrap();
-    // A restart tries at once: the wait is for AWS's limit of one process's CONNECTs.
+    // A restart tries at once: the wait is for AWS's limit on the CONNECTs of one process.
     world.gateway.stop();
     world.gateway.start();
     world
@@ -93,7 +93,7 @@ fn promise_8_aws_limit_of_one_connect_a_second_is_kept() {
         world.cloud.disconnect(crate::support::THING);
         session_present(&world.cloud, before);
     }
-    // Two new certificates, the second while the gateway changes to the first.
+    // Two new certificates, the second one installed while the gateway changes to the first.
     let csr = world.gateway.state("device.csr");
     let before = mark(&world.cloud);
     let (first, first_id) = certificate_for(&world, &csr);

@@ -1,4 +1,4 @@
-//! Just-in-time provisioning: from first contact to provisioned, and back where AWS forgets.
+//! Just-in-time provisioning: from first contact to provisioned, and again if AWS has deleted the certificate.
 
 mod first_contact;
 mod restart;

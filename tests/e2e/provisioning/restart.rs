@@ -1,4 +1,4 @@
-//! A restart goes on where the daemon was, however it ended.
+//! A restarted daemon continues where it was, however it ended.
 
 use std::fs;
 
@@ -77,8 +77,8 @@ fn promise_2_a_restart_continues_in_every_state() {
     }
 }
 
-/// Waits until it is on the disk that AWS has a session: a daemon that is killed before begins a new one. What the session
-/// sends, it takes from the disk after that was written.
+/// Waits until the disk contains the fact that AWS has a session; a daemon that is killed before would begin a new one. Messages that the
+/// session sends are read from the disk after that was written.
 fn wait_until_noted(world: &World) {
     let question =
         format!("POST /topics/{THING}/noted?wait=ack HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");

@@ -1,4 +1,4 @@
-//! A new certificate is proven on a connection of its own before it takes the place of the one in use.
+//! A new certificate is tried on a separate connection before it replaces the one in use.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::command::{contains_all, run};
 use crate::registry::{bring_online_known, certificate_for};
 use crate::support::{SOON, THING, World};
 
-/// Waits until AWS has accepted a connection with this certificate after `mark`; whether the session was resumed.
+/// Waits until AWS has accepted a connection with this certificate after `mark`; returns whether the session was resumed.
 fn connected_with(cloud: &Cloudlet, mark: usize, id: &CertificateId) -> bool {
     let with_it = |event: &Event| matches!(event, Event::Connected { certificate, .. } if certificate == id);
     match cloud.wait_for_after(mark, SOON, with_it) {
@@ -19,7 +19,7 @@ fn connected_with(cloud: &Cloudlet, mark: usize, id: &CertificateId) -> bool {
     }
 }
 
-/// A gateway that is online, and a certificate for it that AWS knows and does not let in.
+/// Returns a gateway that is online, and a certificate for it that AWS knows but does not accept.
 fn online_and_refused() -> (World, CertificateId, CertificateId) {
     let mut world = World::new();
     let old = bring_online_known(&mut world);
@@ -47,7 +47,7 @@ fn promise_8_a_certificate_that_aws_refuses_costs_neither_session_nor_credential
     let (_, out, _) = run(check);
     contains_all(&out, &["warn provisioning", "meanwhile certificate"]);
 
-    // Nor does a restart: what AWS has accepted is kept.
+    // A restart does not change that either: the accepted certificate is stored.
     world.gateway.stop();
     let before = mark(&world.cloud);
     world.gateway.start();
@@ -58,7 +58,7 @@ fn promise_8_a_certificate_that_aws_refuses_costs_neither_session_nor_credential
         .wait_for("provisioning.attempts", |attempts| attempts.as_u64() >= Some(2));
     assert_eq!(world.gateway.status()["session"]["connects"], 1);
 
-    // Once AWS accepts the new one, it is used, and the session goes on.
+    // Once AWS accepts the new one, it is used, and the session continues.
     let before = mark(&world.cloud);
     world
         .cloud
@@ -139,7 +139,7 @@ fn promise_6_a_bad_file_changes_nothing_even_at_a_start() {
     assert_eq!(status["identity"]["certificate_id"], id.as_str());
     let why = status["identity"]["problem"]["message"].as_str().unwrap();
     assert!(why.contains("device.pem is cut off"), "{why}");
-    // A file that is taken away was meant to be.
+    // A file that was removed was removed on purpose.
     world.gateway.stop();
     fs::remove_file(world.gateway.state("device.pem")).unwrap();
     world.gateway.start();

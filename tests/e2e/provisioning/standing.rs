@@ -1,4 +1,4 @@
-//! A certificate that AWS knew, and does not let in any more.
+//! A certificate that AWS has accepted before, and does not accept any more.
 
 use cloudlet::CertificateStatus;
 use cloudlet::switches::{BadCertificate, FirstContact, TlsVersions};
@@ -87,7 +87,7 @@ fn promise_8_an_alert_in_the_handshake_counts_as_a_drop() {
         .cloud
         .set_certificate_status(&id, CertificateStatus::Inactive)
         .unwrap();
-    // Under TLS 1.3 the client has finished before the server looks at its certificate, and reads the alert later.
+    // With TLS 1.3 the client has finished before the server checks its certificate, and reads the alert later.
     for versions in [TlsVersions::Only12, TlsVersions::Only13] {
         world.cloud.switches().set(|switches| {
             switches.bad_certificate = BadCertificate::TlsAlert;

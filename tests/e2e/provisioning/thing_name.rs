@@ -1,4 +1,4 @@
-//! A thing whose name is not its certificate's common name: a template that builds the name from the serial number.
+//! A thing whose name is not its certificate's common name: the template builds the name from the serial number.
 
 use cloudlet::{Cloudlet, Event, Template};
 use rig::token::SoftHsm;
@@ -9,7 +9,7 @@ use crate::support::{PIN, SOON, World, options};
 
 const NAME: &str = "SN-4711";
 
-/// The re:Post article's template with another thing name.
+/// Returns the re:Post article's template with another thing name.
 fn template(cloud: &Cloudlet, thing_name: Value) -> Template {
     let mut body: Value = serde_json::from_str(cloud.article_template().body()).unwrap();
     body["Parameters"]["AWS::IoT::Certificate::SerialNumber"] = json!({ "Type": "String" });
@@ -17,12 +17,12 @@ fn template(cloud: &Cloudlet, thing_name: Value) -> Template {
     Template::parse(&body.to_string()).unwrap()
 }
 
-/// The serial number alone.
+/// Returns a template that uses the serial number alone.
 fn by_reference(cloud: &Cloudlet) -> Template {
     template(cloud, json!({ "Ref": "AWS::IoT::Certificate::SerialNumber" }))
 }
 
-/// The name is put together from parts of the subject.
+/// Returns a template that builds the name from parts of the subject.
 fn by_functions(cloud: &Cloudlet) -> Template {
     let serial = json!({ "Fn::Select": [1, { "Fn::Split": ["-", { "Ref": "AWS::IoT::Certificate::SerialNumber" }] }] });
     template(cloud, json!({ "Fn::Join": ["-", ["SN", serial]] }))
@@ -57,13 +57,13 @@ fn goes_online_as_the_thing(template: fn(&Cloudlet) -> Template) {
         format!("C=IN, serialNumber={NAME}, CN=Gateway no. 1")
     );
     assert_eq!(status["session"]["client_id"], NAME);
-    // The provider gives credentials to a certificate for its own thing only, so these were asked for by the right name.
+    // The provider gives credentials to a certificate for its own thing only, so the right name was used.
     assert_eq!(world.gateway.credentials().status, 200);
     let announced =
         |event: &Event| matches!(event, Event::Published { topic, .. } if *topic == format!("{NAME}/gatepost/status"));
     world.cloud.wait_for(SOON, announced).unwrap();
 
-    // It is known before the token is there, and after a restart.
+    // The name is known before the token is available, and after a restart.
     world.gateway.stop();
     world.gateway.start();
     world.gateway.wait_online();

@@ -1,4 +1,4 @@
-//! Addresses that swallow everything, before the one that answers (RFC 8305).
+//! Addresses that drop everything, before the one that answers (RFC 8305).
 
 use rig::network::{CLOUD, CLOUD_NAME, Network};
 use rig::token::SoftHsm;
@@ -18,7 +18,7 @@ fn promise_15_ipv6_that_leads_nowhere_keeps_no_gateway_offline() {
             (options.listen, options.host) = (CLOUD.parse().unwrap(), CLOUD_NAME.to_owned());
             let mut world = World::with(Box::new(SoftHsm::new("gateway", PIN).unwrap()), options);
             world.gateway.through = network.at_gateway();
-            // One after the other, they would take longer than this test waits for the session.
+            // Tried one after the other, they would take longer than this test waits for the session.
             network.add_black_holes(9).unwrap();
             world.bring_online();
             world.gateway.wait_for_text("session.phase", "connected");

@@ -1,4 +1,4 @@
-//! A gateway whose only way out is an HTTP proxy: tinyproxy and squid as Debian has them, in a network of their own.
+//! A gateway that can reach the network only through an HTTP proxy: Debian's tinyproxy and squid, in a separate network.
 //!
 //! The cloud and the EST server listen on the loopback address of the proxy's host, and the gateway does not know the cloud's name.
 
@@ -22,7 +22,7 @@ use crate::support::{PIN, World, options};
 const USER: &str = "gw-1";
 const PASSWORD: &str = "hunter2-of-the-proxy";
 
-/// Runs a test at the host of the cloud and of the proxy, in a network in which the gateway has no other way out.
+/// Runs a test at the host of the cloud and the proxy, in a network in which the gateway has no other way out.
 fn behind_a_proxy(test: impl FnOnce(&Network) + Send) {
     if !user::is_root() {
         return eprintln!("NOT TESTED: a network of its own, because only root may have one");
@@ -32,7 +32,7 @@ fn behind_a_proxy(test: impl FnOnce(&Network) + Send) {
     network.in_cloud(|| test(&network)).unwrap();
 }
 
-/// A gateway behind the network's cable.
+/// Creates a gateway behind the network's cable.
 fn world(network: &Network) -> World {
     let mut options = options();
     options.host = CLOUD_NAME.to_owned();
@@ -52,7 +52,7 @@ fn configure(world: &mut World, proxy: &Proxy, has_user: bool) -> PathBuf {
     path
 }
 
-/// `gatepost check` at the gateway's host: its exit code and its document.
+/// Runs `gatepost check` at the gateway's host; returns its exit code and its document.
 fn check_at_gateway(world: &World) -> (i32, Value) {
     let direct = check(&world.gateway, &world.cloud, &["--json"]);
     let mut words = world.gateway.through.iter();
@@ -100,14 +100,14 @@ fn comes_online(network: &Network, proxy: &Proxy, has_user: bool) {
     let gateway = &mut world.gateway;
     gateway.start();
     gateway.wait_online();
-    // The call of STS goes through the proxy as well.
+    // The request to STS goes through the proxy as well.
     assert_checks_are_good(&world, &["sts:GetCallerIdentity"]);
     world.gateway.stop();
     let log = world.gateway.log();
     for secret in [PASSWORD, SECRET] {
         assert!(!log.contains(secret), "{log}");
     }
-    // The daemon is stopped, which is the one thing that is wrong.
+    // The daemon is stopped, which is the only fault.
     let (_, document) = check_at_gateway(&world);
     let checks = document["checks"].as_array().unwrap();
     let failed: Vec<&Value> = checks

@@ -1,5 +1,5 @@
-//! Proxies that open no tunnel: each reason is in status, journal, check and HTTP error, with its next step, and the gateway comes
-//! online by itself once the reason is gone.
+//! Proxies that open no tunnel: each reason is in status, journal, check and HTTP error, with its next step, and the gateway comes online
+//! by itself once the reason is removed.
 
 use std::fs;
 
@@ -17,12 +17,12 @@ fn promise_16_a_proxy_that_opens_no_tunnel_is_named_everywhere() {
         let proxy = Proxy::start(network, Program::Squid, Demand::Nothing).unwrap();
         let password = configure(&mut world, &proxy, true);
         let mut proxy = Some(proxy);
-        // What the gateway needs before: a certificate that AWS knows.
+        // The precondition: a certificate that AWS knows.
         world.gateway.start();
         world.certify();
         world.gateway.wait_online();
         world.gateway.stop();
-        // What the proxy demands, what is said of it, and what to do.
+        // The credentials that the proxy requires, the expected message, and the next step.
         let cases = [
             (
                 Some((Program::Squid, Demand::Digest)),

@@ -27,7 +27,7 @@ fn a_wrong_file_is_seen_whether_anybody_reloads_or_not() {
     world.gateway.wait_for_text("configuration.phase", "loaded");
     world.gateway.wait_online();
 
-    // What a rule or a table in the files would give and was not loaded is said to whoever is refused.
+    // A refused caller is told that the files contain a rule or table that was not loaded.
     let message = |gateway: &Gateway, path: &str| {
         let answer = gateway.get(path).json().unwrap();
         answer["message"].as_str().unwrap().to_owned()
@@ -46,7 +46,7 @@ fn a_wrong_file_is_seen_whether_anybody_reloads_or_not() {
         );
     }
 
-    // A reload that is refused leaves it seen.
+    // A refused reload does not hide it.
     world.gateway.config.clone_from(&good);
     reload(&mut world.gateway);
     world.gateway.config = good.replace("[aws]", "[aws");

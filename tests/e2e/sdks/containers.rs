@@ -1,4 +1,4 @@
-//! Programs in containers: the socket's folder is mounted into them, and the kernel says who they are outside.
+//! Programs in containers: the socket's folder is mounted into them, and the kernel reports their identity outside.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ use crate::support::SOON;
 /// The ID mapping in docs/programs.md.
 const MAPPED: &str = "--uidmap 0:100000:65536 --gidmap 0:100000:65536";
 
-/// A machine with Podman, and with the image `camera`: a shell, and what the command needs of libraries.
+/// Creates a machine with Podman and the image `camera`, which contains a shell and the libraries of the command.
 fn machine(rules: &str) -> Machine {
     let machine = Machine::with(3600, |gateway| {
         let own = format!("uid = {}\n", rustix::process::getuid().as_raw());
@@ -23,7 +23,7 @@ fn machine(rules: &str) -> Machine {
         gateway.config.push_str(rules);
     });
     fs::set_permissions(machine.home.path(), Permissions::from_mode(0o755)).unwrap();
-    // Nothing is left behind: images and containers are in the programs' folder, and no network is made for them.
+    // Nothing is left behind: images and containers are in the programs' folder, and no network is created for them.
     let settings = "[containers]\nnetns = \"none\"\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=512:512\"]\n\
                     [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n";
     fs::write(machine.file("containers.conf"), settings).unwrap();
@@ -53,11 +53,11 @@ fn podman(machine: &Machine, script: &str) -> Command {
     bash
 }
 
-/// The control groups that Podman puts containers into, in every hierarchy, and leaves behind.
+/// The control groups that Podman creates for containers, in every hierarchy, and leaves behind.
 struct ControlGroups([String; 2]);
 
 impl ControlGroups {
-    /// Removes what is empty; whether nothing is left of the tests' own. Podman's own may be another's too.
+    /// Removes empty groups; returns whether none of the tests' own are left. Podman's own group may also be used by others.
     fn remove(&self) -> bool {
         let root = Path::new("/sys/fs/cgroup");
         let hierarchies = fs::read_dir(root).into_iter().flatten().flatten();
@@ -110,7 +110,7 @@ fn promise_7_a_container_has_the_identity_of_its_user_outside() {
         (MAPPED, 100_000, false),
         (&format!("{MAPPED} --user 1000"), 101_000, true),
         (&format!("{MAPPED} --user 1001"), 101_001, false),
-        // Whatever the image calls itself.
+        // The user's group, but another user.
         (&format!("{MAPPED} --user 1001:1000"), 101_001, false),
         (&quadlet, 0, true),
         (&format!("{quadlet} {MAPPED}"), 100_000, true),

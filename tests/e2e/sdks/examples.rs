@@ -1,4 +1,4 @@
-//! The programs in examples/, as a user copies them.
+//! The programs in examples/, copied like a user would.
 
 use cloudlet::Event;
 
@@ -18,7 +18,7 @@ fn every_example_uploads_a_reading_and_announces_it() {
     machine.set_up_profile();
     let _front = answer_for_aws(&machine);
     let examples = format!("{REPOSITORY}/examples");
-    // Node looks for the SDK beside the program.
+    // Node searches for the SDK beside the program.
     let copy = format!("cp {examples}/node/reading.mjs .");
     let rust = rust_program("example");
     for (name, command) in [
@@ -46,7 +46,7 @@ fn every_example_uploads_a_reading_and_announces_it() {
         rig::wait::until(SOON, &format!("the message of the example in {name}"), announced).unwrap();
     }
     assert_eq!(machine.refusals(), []);
-    // Without its argument each says how it is used.
+    // Without its argument each prints its usage.
     for (name, command) in [
         ("python", format!("python3 {examples}/python/reading.py")),
         ("node", "node reading.mjs".to_owned()),

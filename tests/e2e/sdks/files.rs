@@ -1,4 +1,4 @@
-//! Programs that read their keys from a file, as Debian has them, while the file is replaced three times.
+//! Debian's versions of programs that read their keys from a file, while the file is replaced three times.
 
 use std::fs;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use rig::{command, user};
 use super::{Machine, REPOSITORY};
 use crate::support::SOON;
 
-/// As in the other tests of rotations: a set is handed out for 20 s, and replaced before.
+/// As in the other tests of rotations: credentials are handed out for 20 s, and replaced before that.
 const LIFETIME: i64 = 80;
 const SETS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Each program: its name, which is its bucket as well, and what it does until the file `stop` is there.
+/// The programs: the name, which is also the name of the bucket, and what each does until the file `stop` exists.
 const PROGRAMS: [(&str, &str); 5] = [
     (
         "s3cmd",
@@ -115,7 +115,7 @@ fn programs_that_read_a_file_cross_three_rotations() {
         let sets = machine.access_keys(&bucket);
         assert!(sets.len() >= SETS, "{bucket}: {sets:?}");
     }
-    // s3fs looks for objects that are not there yet.
+    // s3fs looks for objects that do not exist yet.
     let mut refusals = machine.refusals();
     refusals.retain(|refusal| !matches!(refusal, Event::CallerRefused { code, .. } if code == "NoSuchKey"));
     assert_eq!(refusals, [], "a call was signed with what was no good");

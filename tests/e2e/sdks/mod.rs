@@ -1,4 +1,4 @@
-//! Programs with the SDKs as they are published, on a gateway that is set up as docs/programs.md says.
+//! Programs with published SDKs, on a gateway that is set up as docs/programs.md says.
 
 mod containers;
 mod examples;
@@ -26,11 +26,11 @@ use crate::loopback;
 use crate::support::{Gateway, World};
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
-/// The Region that the page gives its profile.
+/// The Region of the page's profile.
 const REGION: &str = "us-east-2";
 
-/// A world in which the command is /usr/bin/gatepost and the socket /run/gatepost/gatepost.sock, in the eyes of its
-/// programs alone: each has a mount namespace of its own.
+/// An environment in which the command is /usr/bin/gatepost and the socket /run/gatepost/gatepost.sock, visible to its programs only: each
+/// has its own mount namespace.
 struct Machine {
     world: World,
     /// The programs' home and working folder.
@@ -40,7 +40,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// A gateway that is online and has the loopback listener; its credentials live for so many seconds.
+    /// Creates a gateway that is online and has the loopback listener, with credentials of this lifetime in seconds.
     fn new(lifetime: i64) -> Self {
         Self::with(lifetime, |_| {})
     }
@@ -64,7 +64,7 @@ impl Machine {
         Self { world, home, bin }
     }
 
-    /// A step of bash in the programs' folder, with nothing of this process's environment but PATH.
+    /// Returns a bash command in the programs' folder. PATH is the only variable of this process in its environment.
     fn bash(&self, script: &str) -> Command {
         let mut command = command::command("unshare");
         if !user::is_root() {
@@ -86,13 +86,13 @@ impl Machine {
         command
     }
 
-    /// A step that works; what it printed.
+    /// Runs a step that must succeed; returns its output.
     fn step(&self, script: &str) -> String {
         command::run(&mut self.bash(script), "util-linux")
             .unwrap_or_else(|error| panic!("{error:#}\n{}", self.world.gateway.log()))
     }
 
-    /// Sets the profile up, as the page says.
+    /// Creates the profile as the page says.
     fn set_up_profile(&self) {
         self.step(&format!("gatepost setup-profile telemetry --region {REGION}"));
     }
@@ -101,7 +101,7 @@ impl Machine {
         self.home.path().join(name)
     }
 
-    /// Lets programs in JavaScript find the SDK, wherever they lie in the programs' folder.
+    /// Lets programs in JavaScript find the SDK, wherever they are in the programs' folder.
     fn install_javascript(&self) {
         let modules = Path::new(REPOSITORY).join("target/programs/javascript/node_modules");
         assert!(
@@ -111,7 +111,7 @@ impl Machine {
         std::os::unix::fs::symlink(modules, self.file("node_modules")).unwrap();
     }
 
-    /// The calls of S3 for a bucket: operation, key and access key.
+    /// Returns the requests to S3 for a bucket: operation, key and access key.
     fn calls(&self, bucket: &str) -> Vec<(&'static str, String, String)> {
         let call = |event| match event {
             Event::ApiCalled {
@@ -129,13 +129,13 @@ impl Machine {
         self.world.cloud.events().into_iter().filter_map(call).collect()
     }
 
-    /// The access keys with which S3 was called for a bucket: one for each set of credentials.
+    /// Returns the access keys with which S3 was called for a bucket: one for each set of credentials.
     fn access_keys(&self, bucket: &str) -> BTreeSet<String> {
         let calls = self.calls(bucket).into_iter();
         calls.map(|(_, _, access_key)| access_key).collect()
     }
 
-    /// Waits until each program has called S3 with so many sets of credentials, or has ended; then tells all to stop. A program's
+    /// Waits until each program has called S3 with this number of sets of credentials, or has ended; then tells all to stop. A program's
     /// name is its bucket.
     fn run_until(&self, sets: usize, patience: Duration, running: &mut [(String, Process)]) {
         for (bucket, program) in running {
@@ -147,14 +147,14 @@ impl Machine {
         fs::write(self.file("stop"), "").unwrap();
     }
 
-    /// All refused calls.
+    /// Returns all refused requests.
     fn refusals(&self) -> Vec<Event> {
         let refused = |event: &Event| matches!(event, Event::CallerRefused { .. });
         self.world.cloud.events().into_iter().filter(refused).collect()
     }
 }
 
-/// Sets the profile up, and lays the long-running programs beside it.
+/// Creates the profile, and copies the long-running programs beside it.
 fn copy_programs(machine: &Machine) {
     machine.set_up_profile();
     machine.install_javascript();
@@ -166,7 +166,7 @@ fn copy_programs(machine: &Machine) {
     }
 }
 
-/// A program in Rust, which `make test` builds.
+/// Returns a program in Rust, which `make test` builds.
 fn rust_program(name: &str) -> PathBuf {
     let path = Path::new(REPOSITORY).join("target/programs/rust/debug").join(name);
     assert!(
@@ -177,7 +177,7 @@ fn rust_program(name: &str) -> PathBuf {
     path
 }
 
-/// The long-running programs of the SDKs that `make test` builds only where their toolchains are: language and command.
+/// Returns the long-running programs of the SDKs that `make test` builds only if their toolchains are installed: language and command.
 fn optional_programs() -> Vec<(&'static str, String)> {
     let folder = Path::new(REPOSITORY).join("target/programs");
     let go = folder.join("go/programs").display().to_string();
@@ -196,7 +196,7 @@ fn optional_programs() -> Vec<(&'static str, String)> {
     there.map(|(language, command, _)| (language, command)).collect()
 }
 
-/// The two ways by which an SDK gets credentials, as lines before the program.
+/// The two ways in which an SDK gets credentials, as lines before the program.
 const WAYS: [(&str, &str); 2] = [
     ("profile", "export AWS_PROFILE=telemetry"),
     (

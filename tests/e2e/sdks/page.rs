@@ -1,4 +1,4 @@
-//! docs/programs.md says how a program gets its credentials. What it says is done here, as it is written there.
+//! docs/programs.md says how a program gets its credentials. Its instructions are followed here unchanged.
 
 use std::fs;
 use std::path::Path;
@@ -40,13 +40,13 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// The line by which the page runs a container.
+/// Returns the line with which the page runs a container.
 pub fn containers_line() -> String {
     let mut lines = blocks().into_iter().filter(|block| block.text.contains("podman"));
     lines.next().expect("the page runs a container").text
 }
 
-/// Lets curl find the local cloud by the names of AWS: in front of it stands somebody who speaks TLS.
+/// Lets curl find the local cloud under AWS's names, through a server that adds TLS.
 pub(super) fn answer_for_aws(machine: &Machine) -> Process {
     const NAMES: [&str; 2] = [
         "sts.us-east-2.amazonaws.com",
@@ -72,7 +72,7 @@ pub(super) fn answer_for_aws(machine: &Machine) -> Process {
 }
 
 impl Machine {
-    /// Expects so many more messages about the camera's state at AWS.
+    /// Waits for this number of further messages about the camera's state at AWS.
     fn messages_arrived(&self, before: &mut usize, more: usize, name: &str) {
         let arrived = || {
             let state =
@@ -101,7 +101,7 @@ impl Machine {
     }
 }
 
-/// Builds a program of the page whose toolchain need not be there, and returns the command that runs it.
+/// Builds a program of the page whose toolchain may be missing, and returns the command that runs it.
 fn documented_program(machine: &Machine, language: &str, text: &str) -> Option<String> {
     optional_programs().into_iter().find(|(known, _)| *known == language)?;
     let programs = Path::new(REPOSITORY).join("target/programs");
@@ -154,7 +154,7 @@ fn the_commands_in_the_page_on_programs_work() {
         let name = format!("{section}: {language}\n{text}");
         let before = machine.calls("example-bucket").len();
         let printed = match language.as_str() {
-            // tests/samples.rs loads what belongs to gatepost's configuration; containers.rs runs the container.
+            // tests/samples.rs loads the blocks of gatepost's configuration; containers.rs runs the container.
             "toml" => continue,
             "sh" if text.contains("podman") => continue,
             "sh" if text.contains("gatepost subscribe") => machine.with_a_command_from_aws(text),

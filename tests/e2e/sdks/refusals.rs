@@ -1,18 +1,18 @@
-//! A program that may not have what it asks for: what its SDK makes of gatepost's words.
+//! Programs without permission: what their SDKs print of gatepost's message.
 
 use rig::command;
 
 use super::{Machine, copy_programs, rust_program};
 use crate::command::contains_all;
 
-/// Words that tell what to do.
+/// Words that say what to do.
 const RULE: &str = "no [[access]] rule grants";
-/// The SDK for JavaScript keeps the reason for itself; the page says so.
+/// The SDK for JavaScript does not show the reason; the page says so.
 const JAVASCRIPT: &str = "Could not load credentials from any providers";
 
 #[test]
 fn promise_7_a_refused_program_learns_why() {
-    // There is a token for this user, which opens something else.
+    // There is a token for this user, with other permissions.
     let machine = Machine::with(3600, |gateway| {
         gateway.configure("role-aliases = [\"*\"]", "role-aliases = [\"video\"]");
         gateway.config.push_str("[[role-alias]]\nname = \"video\"\n");

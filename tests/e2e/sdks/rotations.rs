@@ -1,4 +1,4 @@
-//! Promises 3 and 4 as programs see them: credentials are replaced under a running program, and it never notices.
+//! Promises 3 and 4 as programs see them: credentials are replaced under a running program, which never notices.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,21 +10,21 @@ use rig::wait;
 use super::{Machine, WAYS, copy_programs, optional_programs, rust_program};
 use crate::support::SOON;
 
-/// Given to programs until 20 s after their issue, and replaced before. An SDK that keeps them until shortly before their end
-/// (Rust's) has each set for a minute.
+/// Lifetime of credentials. They are handed out until 20 s after their issue, and replaced before. An SDK that keeps them until shortly
+/// before their end (Rust's) uses each set for a minute.
 const LIFETIME: i64 = 80;
-/// Three rotations.
+/// Number of sets for three rotations.
 const SETS: usize = 4;
 /// The time limit for the slowest SDK.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// One object a second: enough for the AWS CLI to see as many sets.
+/// Number of uploads, one per second: enough for the AWS CLI to see that many sets.
 const UPLOADS: usize = 90;
 
 #[test]
 fn promise_4_running_programs_of_every_sdk_cross_three_rotations() {
     let machine = Machine::new(LIFETIME);
     copy_programs(&machine);
-    // A single run of the AWS CLI that takes its time.
+    // A single, long run of the AWS CLI.
     machine.step(&format!(
         "mkdir uploads; for n in {{1..{UPLOADS}}}; do head -c 1024 /dev/zero >uploads/$n; done
         for section in default profile.telemetry; do
@@ -67,7 +67,7 @@ fn promise_4_running_programs_of_every_sdk_cross_three_rotations() {
         match bucket.starts_with("cli") {
             true => assert_eq!(calls, UPLOADS, "{bucket}: a call was lost or made twice"),
             false => assert_eq!(
-                // What a program's libraries say stands before.
+                // Messages of a program's libraries come before it.
                 program.log().lines().last(),
                 Some(calls.to_string().as_str()),
                 "{bucket}: a call was lost or made twice"
@@ -106,7 +106,7 @@ fn promise_4_running_programs_outlive_a_restart_of_gatepost() {
     for (bucket, _) in &running {
         wait::until(SOON, bucket, || machine.calls(bucket).len() > 1).unwrap();
     }
-    // They hold still meanwhile: who asks while nobody is there is refused, and may well ask again then.
+    // The programs pause meanwhile, because a request during the restart is refused and would have to be repeated.
     running
         .iter_mut()
         .for_each(|(_, program)| program.signal(Signal::STOP).unwrap());

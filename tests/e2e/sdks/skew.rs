@@ -1,4 +1,4 @@
-//! Real SDKs on a machine whose clock is 20 min wrong: AWS's clock is moved, which for them is the same.
+//! Real SDKs on a machine whose clock is wrong by 20 min. AWS's clock is moved instead, which is the same for them.
 
 use cloudlet::Event;
 use rig::command;
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::{Machine, WAYS, copy_programs, rust_program};
 
-/// Codes for a signature that is dated too early or too late: SDKs date it by the machine's clock.
+/// Error codes for a signature that is dated too early or too late: SDKs date it with the machine's clock.
 const DATED_WRONGLY: [&str; 3] = ["SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired"];
 
-/// A machine whose clock is so many seconds ahead of AWS's. Its credentials live for an hour.
+/// Creates a machine whose clock is this many seconds ahead of AWS's. Its credentials are valid for an hour.
 fn machine(ahead: i64) -> Machine {
     let mut machine = Machine::new(3600);
     machine
@@ -17,7 +17,7 @@ fn machine(ahead: i64) -> Machine {
         .cloud
         .switches()
         .set(|switches| switches.clock_ahead = -ahead);
-    // The set of before came with AWS's right time.
+    // The earlier credentials had AWS's right time.
     machine.world.gateway.stop();
     machine.world.gateway.start();
     machine.world.gateway.wait_for_text("role_aliases.0.phase", "valid");
@@ -41,11 +41,11 @@ fn promise_14_sdks_under_a_clock_20_min_off_never_use_expired_credentials() {
                 ("rust", rust.as_str()),
             ] {
                 let bucket = format!("{language}-{way}");
-                // Nobody lays the file that ends it: a program whose calls are taken is ended by timeout(1).
+                // Nobody creates the file that ends it: a program whose requests are accepted is ended by timeout(1).
                 let script = format!("{setting}\ntimeout 30 {}", program.replace("BUCKET", &bucket));
                 let output = command::output(&mut machine.bash(&script), "util-linux").unwrap();
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                // The credentials themselves are never what is wrong: the SDK has them, and they are good.
+                // The credentials themselves are never the cause: the SDK has them, and they are valid.
                 assert!(
                     output.status.success()
                         || output.status.code() == Some(124)

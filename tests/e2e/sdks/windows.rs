@@ -1,4 +1,4 @@
-//! The refresh window of each SDK: a program asks once until that window before the expiration begins.
+//! The refresh window of each SDK: a program requests credentials once until that window before the expiration begins.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -9,10 +9,10 @@ use rig::wait;
 use super::{Machine, WAYS, copy_programs, rust_program};
 use crate::support::SOON;
 
-/// botocore asks again from a quarter of an hour before the end on (botocore, credentials.py: advisory refresh timeout).
+/// botocore refreshes from a quarter of an hour before the end on (botocore, credentials.py: advisory refresh timeout).
 const WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// The number of credential requests through this interface. The count is read through the other one, which does not change it.
+/// Returns the number of credential requests through this interface. The count is read through the other one, which does not change it.
 fn asked(machine: &Machine, way: &str) -> u32 {
     let (listener, look) = match way {
         "loopback" => (
@@ -30,7 +30,7 @@ fn asked(machine: &Machine, way: &str) -> u32 {
     line.map_or(0, |number| number.parse().unwrap())
 }
 
-/// A program that calls until the file `stop` is there.
+/// Starts a program that makes requests until the file `stop` exists.
 fn start(machine: &Machine, setting: &str, bucket: &str, program: &str) -> Process {
     let _ = fs::remove_file(machine.file("stop"));
     let script = format!("{setting}\nexec {program} {bucket} $PWD/stop");
@@ -61,14 +61,14 @@ fn promise_4_with_the_usual_hour_a_program_asks_once() {
             ("javascript", "node long-running.mjs"),
             ("rust", rust.as_str()),
         ] {
-            // `gatepost env` is a question of its own.
+            // `gatepost env` is itself a request.
             let setting = machine.step(&format!("{setting} >&2; export -p | grep AWS_"));
             let bucket = format!("{language}-{way}");
             let before = asked(&machine, way);
             let program = start(&machine, &setting, &bucket, program);
             wait_for_calls(&machine, &bucket, 10);
             stop(&machine, program);
-            // What looking itself takes: `gatepost env`, where it is by loopback.
+            // Reading the count is a request too (`gatepost env`), if it uses the loopback interface.
             let looking = u32::from(way == "profile");
             assert_eq!(asked(&machine, way) - before - looking, 1, "{bucket}");
         }
@@ -77,7 +77,7 @@ fn promise_4_with_the_usual_hour_a_program_asks_once() {
 
 #[test]
 fn promise_4_botocore_requests_credentials_as_often_as_its_window_requires() {
-    // A while outside of the window, then in it; gatepost does not replace them before.
+    // A while outside of the window, then inside it; gatepost does not replace the credentials before.
     const OUTSIDE: Duration = Duration::from_secs(45);
     let machine = Machine::new(i64::try_from((WINDOW + OUTSIDE).as_secs()).unwrap());
     copy_programs(&machine);
@@ -91,9 +91,9 @@ fn promise_4_botocore_requests_credentials_as_often_as_its_window_requires() {
     assert!(left() > WINDOW, "this machine is too slow to tell");
 
     wait::until(SOON, "the window", || left() < WINDOW).unwrap();
-    // The call under way may be one of before.
+    // A request that is already under way may be counted too.
     wait_for_calls(&machine, "bucket", machine.calls("bucket").len() + 1);
-    // It holds still while both are counted.
+    // The program pauses while both are counted.
     program.signal(Signal::STOP).unwrap();
     let (calls, times) = (machine.calls("bucket").len(), asked(&machine, "loopback"));
     program.signal(Signal::CONT).unwrap();

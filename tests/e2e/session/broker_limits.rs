@@ -18,7 +18,7 @@ fn promise_5_the_brokers_limits_are_respected() {
         );
         rig::unix_http::request_raw(&world.gateway.socket(), &[head.as_bytes(), body].concat()).unwrap()
     };
-    // Accepted while nobody has said less; the broker then takes packets of 1000 bytes.
+    // Accepted before the broker has announced a limit; then the broker accepts packets of 1000 bytes.
     broker.play(Script {
         connack: framed(0x20, &[0, 0x88, 0]),
         ..Script::default()
@@ -38,7 +38,7 @@ fn promise_5_the_brokers_limits_are_respected() {
     broker.wait_for("the small one", |packet| packet.ends_with(b"small"));
     world.gateway.stop();
 
-    // Receive Maximum 1, and presence is not acknowledged: a message waits, and nothing turns in circles meanwhile.
+    // Receive Maximum 1, and presence is not acknowledged: a message waits, without busy waiting.
     broker.play(Script {
         connack: connack(&[0x21, 0, 1]),
         acknowledges: false,
@@ -51,7 +51,7 @@ fn promise_5_the_brokers_limits_are_respected() {
     let before = lines();
     wait::until(SOON, "the status", || world.gateway.status()["messages"]["queued"] == 1).unwrap();
     assert!(lines() - before < 100_000, "no line for each turn of a circle");
-    // A message at quality of service 0 waits for no acknowledgement.
+    // A QoS 0 message waits for no acknowledgement.
     assert_eq!(post(&world, "?qos=0", b"no window").status, 200);
     broker.wait_for("the message at QoS 0", |packet| {
         packet[0] == 0x30 && packet.ends_with(b"no window")
@@ -60,7 +60,7 @@ fn promise_5_the_brokers_limits_are_respected() {
     world.gateway.stop();
     broker.wait_for("DISCONNECT with will message", |packet| packet == [0xe0, 4]);
 
-    // Maximum QoS 0: what must not be lost waits, the rest goes.
+    // Maximum QoS 0: messages that must not be lost wait, others are sent.
     broker.play(Script {
         connack: connack(&[0x24, 0, 0x25, 0]),
         ..Script::default()

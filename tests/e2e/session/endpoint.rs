@@ -1,4 +1,4 @@
-//! Port 443, where AWS tells MQTT from HTTPS by ALPN.
+//! Port 443, where AWS distinguishes MQTT from HTTPS by ALPN.
 
 use cloudlet::{Cloudlet, Event, Options};
 use rig::token::SoftHsm;
@@ -22,7 +22,7 @@ fn port_443_uses_alpn() {
     let mut world = World::with(Box::new(token), on_443);
     bring_online_known(&mut world);
     assert_eq!(world.gateway.status()["session"]["endpoint"], "localhost:443");
-    // A domain configuration of SECURE_MQTT needs none; this endpoint does.
+    // A domain configuration of SECURE_MQTT needs no ALPN; this endpoint does.
     world.gateway.stop();
     world.gateway.configure("[token]", "mqtt-alpn = \"none\"\n[token]");
     world.gateway.start();

@@ -20,7 +20,7 @@ fn promise_8_broken_connections_are_reopened_with_backoff() {
     world
         .gateway
         .wait_for_log("AWS ended the connection: administrative action (0x98)");
-    // Each cut comes after a CONNACK, and still the pauses grow: only a stable session counts as a success.
+    // Each cut comes after a CONNACK, but the pauses still grow: only a stable session counts as a success.
     let mut last = String::new();
     for _ in 0..3 {
         let next = world.gateway.wait_for("session.next_attempt", |next| {

@@ -1,4 +1,4 @@
-//! The one persistent MQTT session.
+//! The single persistent MQTT session.
 
 mod broker_limits;
 mod endpoint;

@@ -1,4 +1,4 @@
-//! Behaviour that shows only after half a minute or more. All gateways wait at the same time, to keep the test short.
+//! Behaviour that shows only after half a minute or more. All gateways wait concurrently, to keep the test short.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::support::{THING, World};
 
 use super::refusals::policy_without_presence;
 
-/// One and a half keep-alives, and a slow machine's time.
+/// One and a half keep-alives, and more for a slow machine.
 const PATIENCE: Duration = Duration::from_secs(150);
 
 #[test]
 fn promise_8_silent_connections_are_given_up() {
-    // A first contact that hangs, and a handshake that never ends, are in src/cloud/mqtt/tests/connecting.rs.
-    // Two open sessions with the shortest keep-alive there is; one of them loses its network without a word.
+    // src/cloud/mqtt/tests/connecting.rs tests a first contact that hangs, and a handshake that never ends. Here are two open sessions with
+    // the shortest keep-alive; one of them loses its network silently.
     let [mut quiet, mut cut] = [World::new(), World::new()];
     let network = Relay::to(&cut.cloud.mqtt_endpoint());
     cut.gateway.configure(&cut.cloud.mqtt_endpoint(), &network.endpoint());
@@ -26,7 +26,7 @@ fn promise_8_silent_connections_are_given_up() {
     let quiet_since = mark(&quiet.cloud);
     network.set_silent(true);
 
-    // A gateway that does without presence.
+    // A gateway that is not allowed to use presence.
     let mut modest = World::new();
     modest.gateway.start();
     let csr = modest.gateway.wait_for_csr();
@@ -53,7 +53,7 @@ fn promise_8_silent_connections_are_given_up() {
             .any(|connection| connection.client_id == THING)
     );
 
-    // So long a session was stable, and presence is left alone all the same: the next one has no will that costs it.
+    // The session has been stable long enough, but presence is still not used: the next session has no will that could end it.
     let before = mark(&modest.cloud);
     modest.cloud.disconnect(THING);
     session_present(&modest.cloud, before);

@@ -7,7 +7,7 @@ use crate::cloud_view::{end_of_connection, mark, session_present};
 use crate::registry::bring_online_known;
 use crate::support::{Gateway, SOON, THING, World};
 
-/// Something that ends a connection, and whether the session is found again afterwards.
+/// An event that ends a connection, and whether the session is present afterwards.
 type Case = (&'static str, fn(&mut World), bool);
 
 const CASES: &[Case] = &[
@@ -70,7 +70,7 @@ fn the_session_expiry_is_shown_as_granted() {
     let mut world = World::new();
     world.gateway.config.push_str("[mqtt]\nsession-expiry = \"2h\"\n");
     bring_online_known(&mut world);
-    // The account's limit, then another, then what was asked for.
+    // The account's limit, then another one, then the requested value.
     for (limit, granted) in [(None, 3600), (Some(900), 900), (Some(86_400), 7200)] {
         if let Some(limit) = limit {
             let limit = std::time::Duration::from_secs(limit);
@@ -137,7 +137,7 @@ fn promise_8_a_cloned_gateway_is_reported() {
     assert!(step.contains("find the other device with this common name"), "{step}");
     clone.process().signal(Signal::KILL).unwrap();
     clone.process().wait(SOON).unwrap();
-    // Connected again, it still says so: the other one may be back at any moment.
+    // Once connected again, the status still says so: the other client may be back at any moment.
     world
         .gateway
         .wait_longer_for(3 * SOON, "session.phase", |phase| phase == "connected");

@@ -7,7 +7,7 @@ use crate::support::{SOON, World};
 #[test]
 fn presence_is_published_and_withdrawn_by_a_message_or_the_will() {
     let mut world = World::new();
-    // Reports of health come in between otherwise.
+    // Otherwise health reports would come in between.
     world.gateway.config.push_str("[mqtt]\nreport-interval = \"off\"\n");
     let dashboard = Dashboard::start(&world);
     let states = || -> Vec<String> {

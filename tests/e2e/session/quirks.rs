@@ -1,4 +1,4 @@
-//! Brokers that do not keep to MQTT 5, or keep to it in odd ways: a table of what they send and what the gateway must do.
+//! Brokers that violate MQTT 5, or follow it in unusual ways: a table of their packets and the gateway's required reactions.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,7 +9,7 @@ use crate::registry::bring_online_known;
 use crate::scripted_broker::{Script, ScriptedBroker, connack, framed, publish};
 use crate::support::{SOON, THING, World};
 
-/// A world whose gateway AWS knows, stopped, and about to connect to a broker of the test's own.
+/// Creates a world whose gateway AWS knows. It is stopped, and will connect to a broker of the test's own.
 pub fn world() -> (World, ScriptedBroker) {
     let mut world = World::new();
     world.gateway.configure(
@@ -35,11 +35,11 @@ pub fn world() -> (World, ScriptedBroker) {
     (world, broker)
 }
 
-/// The expected reaction of the gateway to bytes after CONNACK.
+/// The required reaction of the gateway to bytes after CONNACK.
 enum Must {
-    /// Say this reason code in DISCONNECT, and name this statement.
+    /// Send DISCONNECT with this reason code, and report this statement.
     End(u8, &'static str),
-    /// Go on, and acknowledge what comes next.
+    /// Continue, and acknowledge the next message.
     GoOn,
 }
 
@@ -47,7 +47,7 @@ use Must::{End, GoOn};
 
 #[test]
 fn promise_6_nothing_that_a_broker_sends_stops_the_gateway() {
-    // One row for each way that the connection takes it; src/mqtt/tests/breaches.rs has a row for each breach.
+    // One row for each kind of reaction; src/mqtt/tests/breaches.rs has a row for each violation.
     let large = framed(0x32, &[b"\x00\x01t\x00\x07\x00", &vec![b'x'; 160_000][..]].concat());
     let sixteen = b"\x34\x06\x00\x01t\x00\x00\x00\x34\x06\x00\x01t\x00\x00\x00";
     let rows: Vec<(&str, Vec<u8>, Must)> = vec![
@@ -101,7 +101,7 @@ fn promise_6_nothing_that_a_broker_sends_stops_the_gateway() {
                 world.gateway.wait_for_log(&format!("({statement})"));
             }
         }
-        // The credentials come from elsewhere, and do not suffer.
+        // The credentials come from elsewhere, and are not affected.
         wait::until(SOON, "credentials", || world.gateway.credentials().status == 200).unwrap();
         world.gateway.stop();
     }
@@ -143,7 +143,7 @@ fn promise_6_a_breach_by_a_queued_message_costs_only_the_session() {
     world.gateway.start();
     let connects = || {
         let all = broker.packets().into_iter();
-        // The flags of CONNECT come behind the protocol's name and version.
+        // The flags of CONNECT follow the protocol's name and version.
         all.filter(|packet| packet[0] == 0x10)
             .map(|packet| packet[8] & 2 != 0)
             .collect::<Vec<_>>()
@@ -197,7 +197,7 @@ fn promise_6_a_filter_whose_messages_break_the_protocol_is_set_aside() {
     world
         .gateway
         .wait_for_log("the subscription to poisoned/topic is set aside");
-    // The next connection asks for the other filter alone. The problem is said before that connection exists.
+    // The next connection subscribes to the other filter only. The problem is reported before that connection exists.
     let filters_of_the_last_connection = || {
         let packets = broker.packets();
         let last = packets.iter().rposition(|packet| packet[0] == 0x10).unwrap();
@@ -217,7 +217,7 @@ fn promise_6_a_filter_whose_messages_break_the_protocol_is_set_aside() {
 #[test]
 fn promise_8_a_dead_connection_is_noticed_while_a_program_publishes() {
     let (mut world, broker) = world();
-    // The broker asks for a keep-alive of two seconds, and then says nothing more.
+    // The broker requests a keep-alive of two seconds, and then sends nothing more.
     broker.play(Script {
         connack: connack(&[0x13, 0, 2]),
         speaks: false,

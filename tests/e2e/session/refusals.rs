@@ -1,4 +1,4 @@
-//! CONNACK says no, or yes with less than was asked for.
+//! CONNACK refuses, or grants less than was requested.
 
 use cloudlet::Policy;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::cloud_view::{connects, mark, refusals};
 use crate::registry::{attach, bring_online_known, certificate_with};
 use crate::support::{THING, World, options};
 
-/// A code, its name, and the state it puts the gateway in.
+/// A code, its name, and the resulting state of the gateway.
 const CODES: &[(u8, &str, &str)] = &[
     (0x87, "not authorized (0x87)", "attention"),
     (0x88, "server unavailable (0x88)", "waiting"),
@@ -36,7 +36,7 @@ fn promise_8_a_refused_connect_is_named_and_tried_again() {
                 connects(&world.cloud, before) > 1
             })
             .unwrap();
-            // Credentials come by another way; that they are there does not hide what is wrong here.
+            // Credentials come from another endpoint; valid ones do not hide this problem.
             world.gateway.wait_for_text("state", state);
             world.cloud.switches().set(|switches| switches.refuse_connect = None);
             world.gateway.wait_for_text("session.phase", "connected");
@@ -45,7 +45,7 @@ fn promise_8_a_refused_connect_is_named_and_tried_again() {
     }
 }
 
-/// The article's policy but for the presence topic.
+/// Returns the article's policy without the presence topic.
 pub fn policy_without_presence() -> Policy {
     let thing = "${iot:Connection.Thing.ThingName}";
     let document = json!({ "Version": "2012-10-17", "Statement": [
@@ -74,7 +74,7 @@ fn promise_6_a_policy_without_the_presence_topic_costs_presence_and_nothing_else
     assert_eq!(world.gateway.status()["state"], "attention");
     assert_eq!(refusals(&world.cloud, 0).len(), 1, "with the will only");
 
-    // A restart, or a new connection after a stable session, finds the policy mended.
+    // After a restart, or a new connection after a stable session, the corrected policy is noticed.
     attach(&world.cloud, &id, &options().policy);
     world.gateway.stop();
     world.gateway.start();

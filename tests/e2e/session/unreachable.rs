@@ -1,4 +1,4 @@
-//! Causes for which no CONNECT reaches AWS: each is named, with the next step if there is one.
+//! Causes that prevent CONNECT from reaching AWS: each is reported, with the next step if there is one.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ fn promise_8_the_obstacle_is_reported() {
     let other_root = world.ca.ca_pem_path().display().to_string();
     let closed = format!("localhost:{}", rig::port::free_pair().unwrap());
     let waits: Option<&str> = None;
-    // What is changed in the configuration, to what, what is said of it, and what to do.
+    // A changed value in the configuration, the expected message, and the next step.
     let cases = [
         (
             &endpoint,

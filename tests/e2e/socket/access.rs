@@ -1,4 +1,4 @@
-//! Promise 7: the kernel says who calls, the rules say what they may have, and the default is no.
+//! Promise 7: the kernel identifies the caller, the rules decide what it may have, and the default is nothing.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ role-aliases = ["*"]
 name = "video"
 "#;
 
-/// Lets every user into the test's folder, as /run/gatepost does.
+/// Lets every user into the test's folder, as with /run/gatepost.
 fn open_folder(gateway: &Gateway) {
     fs::set_permissions(gateway.folder.path(), Permissions::from_mode(0o755)).unwrap();
 }
@@ -93,7 +93,7 @@ fn the_hint_of_a_refusal_is_the_missing_rule_and_a_bad_file_changes_nothing() {
     let named = format!("# to allow it, add these lines to {}/access.toml", drop_ins.display());
     assert!(hint.starts_with(&named), "{hint}");
     assert!(!hint.contains(" > ") && !hint.contains("echo"), "{hint}");
-    // The command shows it so that it can be copied.
+    // The command prints it in a form that can be copied.
     let (_, _, shown) = run(&mut client(&world.gateway, &["credentials"]));
     assert!(shown.ends_with(&format!("\n{hint}\n")), "{shown}");
     fs::write(drop_ins.join("access.toml"), &hint).unwrap();
@@ -136,7 +136,7 @@ fn the_socket_is_open_to_all_and_replaces_a_stale_one() {
         0o666,
         "the rules decide, so that who is refused learns why"
     );
-    // kill -9 leaves the file behind; the next start is not troubled by it.
+    // kill -9 leaves the socket file behind, which does not affect the next start.
     world.gateway.kill();
     assert!(socket.exists());
     world.gateway.start();

@@ -1,4 +1,4 @@
-//! Callers who are too many or too slow: nobody else notices.
+//! Callers that are too many or too slow: nobody else is affected.
 
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
@@ -19,7 +19,7 @@ const REQUEST: &[u8] = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\n\r\n";
 /// The user ID of a user without a rule.
 const STRANGER: u32 = 61009;
 
-/// A gateway that is online with those rules, and whose socket other users can reach.
+/// Creates a gateway that is online with those rules, and whose socket other users can reach.
 fn world_with_rules(rules: &str) -> World {
     let mut world = World::new();
     world.gateway.config.push_str(rules);
@@ -32,12 +32,12 @@ fn open_folder(world: &World) {
     fs::set_permissions(world.gateway.folder.path(), Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Opens as many connections as are wanted and holds them. A full backlog makes connect(2) wait, never fail.
+/// Opens this number of connections and holds them. If the backlog is full, connect(2) waits and does not fail.
 pub fn crowd(socket: &Path, size: usize) -> Vec<UnixStream> {
     (0..size).map(|_| unix_http::connect(socket).unwrap()).collect()
 }
 
-/// Lets this process hold `CROWD` connections, or as many as it may.
+/// Raises this process's limit to `CROWD` connections, or as many as it may have.
 fn room_for_a_crowd() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let reserve = 1000;
@@ -92,7 +92,7 @@ fn ten_thousand_idle_connections_lock_nobody_out() {
     world.gateway.stop();
 }
 
-/// More callers at once than one user may have connections: whoever asks is answered all the same.
+/// More concurrent callers than one user may have connections: every request is answered.
 #[test]
 fn every_request_of_a_burst_by_one_user_is_answered() {
     let mut world = World::new();
@@ -103,7 +103,7 @@ fn every_request_of_a_burst_by_one_user_is_answered() {
             .map(|_| {
                 let mut stream = UnixStream::connect(&socket).unwrap();
                 let request = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-                // Where it was closed already, reading tells.
+                // If the connection was closed already, reading shows it.
                 let _ = stream.write_all(request);
                 stream
             })
@@ -126,7 +126,7 @@ fn a_program_in_a_loop_is_limited_and_delays_nobody() {
     }
     let mut world = world_with_rules(&format!("\n[[access]]\nuid = {STRANGER}\nrole-aliases = [\"*\"]\n"));
     let socket = world.gateway.socket();
-    // As many as a user may have connections, all asking at once and again and again.
+    // As many as a user may have connections, all sending requests continuously.
     let refused = user::act_as(STRANGER, STRANGER, || {
         let mut looping: Vec<UnixStream> = (0..64).map(|_| unix_http::connect(&socket).unwrap()).collect();
         (0..1000).find_map(|_| {
@@ -164,7 +164,7 @@ fn promise_6_a_hundred_users_without_a_rule_lock_nobody_out() {
     lock_nobody_out("", |uid| uid);
 }
 
-/// All of them keep that user's primary group, so that a rule about the group is for each.
+/// All of them keep that user's primary group, so a rule about the group applies to each.
 #[test]
 fn promise_6_one_user_multiplied_by_its_group_locks_nobody_out() {
     const GROUP: u32 = 61020;
@@ -194,7 +194,7 @@ fn lock_nobody_out(rule: &str, gid: fn(u32) -> u32) {
         let connections = user::act_as(uid, gid(uid), || {
             let connect = |number: usize| {
                 let mut stream = unix_http::connect(&socket).unwrap();
-                // Where it was closed already there is nothing to hold.
+                // If the connection was closed already, there is nothing to hold.
                 let _ = stream.write_all(unfinished[number % unfinished.len()]);
                 stream
             };
@@ -222,7 +222,7 @@ fn lock_nobody_out(rule: &str, gid: fn(u32) -> u32) {
     world.gateway.stop();
 }
 
-/// Connections faster than any program needs are refused unread, and cost nobody else anything.
+/// Connections at a rate that no program needs are refused unread, and affect nobody else.
 #[test]
 fn promise_6_a_flood_of_connections_is_refused_and_locks_nobody_out() {
     if !user::is_root() {

@@ -1,4 +1,4 @@
-//! Request smuggling: ambiguous body lengths, and requests that are not HTTP/1.1, at both listeners.
+//! Request smuggling: ambiguous body lengths, and requests that are not HTTP/1.1, on both listeners.
 
 use std::net::TcpStream;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::loopback;
 use crate::support::World;
 
-/// Nothing in HTTP's words came back.
+/// There was no HTTP response.
 const CLOSED: u16 = 0;
 
 fn status(answer: &[u8]) -> u16 {
@@ -146,7 +146,7 @@ fn a_body_of_ambiguous_length_is_refused() {
             "{name}: one request, one answer: {text}"
         );
 
-        // Nobody reads the body of a GET: it is answered, or refused with the connection closed.
+        // The body of a GET is not read: the request is answered, or refused and the connection closed.
         let getting = format!(
             "{}Host: {address}\r\nAuthorization: {token}\r\n\r\n{body}",
             request("GET /v1/credentials")

@@ -1,4 +1,4 @@
-//! Requests as no SDK sends them: each is answered or ended, and none of them troubles the next caller.
+//! Requests that no SDK sends: each is answered or the connection ended, and none affects the next caller.
 
 use std::io::{Read, Write};
 
@@ -6,7 +6,7 @@ use rig::unix_http::{self, Response};
 
 use crate::support::World;
 
-/// The connection was closed without an answer: HTTP has no words for it, or its sender would not understand them.
+/// The connection was closed without a response: HTTP has none for this case, or the sender would not understand it.
 const CLOSED: u16 = 0;
 
 #[test]
@@ -111,7 +111,7 @@ fn one_connection_serves_many_requests_in_order() {
         "{text}"
     );
 
-    // One after the other, each read before the next.
+    // One after the other; each response is read before the next request.
     let mut stream = unix_http::connect(&world.gateway.socket()).unwrap();
     for _ in 0..50 {
         stream
@@ -119,7 +119,7 @@ fn one_connection_serves_many_requests_in_order() {
             .unwrap();
         assert_eq!(read_one(&mut stream).status, 200);
     }
-    // Callers that are killed in the middle of an answer, or before it. So many at once may be ended while they write.
+    // Callers that are killed before or during a response. That many writes may be interrupted at once.
     for _ in 0..500 {
         let mut caller = unix_http::connect(&world.gateway.socket()).unwrap();
         let _ = caller.write_all(request("/v1/credentials", "keep-alive").repeat(20).as_bytes());
@@ -131,7 +131,7 @@ fn one_connection_serves_many_requests_in_order() {
     world.gateway.stop();
 }
 
-/// Reads one answer and nothing beyond it: there is none until the next request.
+/// Reads one response and nothing beyond it: there is none until the next request.
 pub(crate) fn read_one(stream: &mut impl Read) -> Response {
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];

@@ -1,4 +1,4 @@
-//! Callers that send nothing or read nothing, and a daemon without free descriptors.
+//! Callers that send or read nothing, and a daemon without free descriptors.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -34,7 +34,7 @@ fn a_slow_loris_is_disconnected_and_delays_nobody() {
     world.gateway.stop();
 }
 
-/// A head of one byte a second; how many of them were taken.
+/// Sends a request head at one byte per second; returns how many bytes were accepted.
 fn bytes_until_ended(mut stream: UnixStream) -> usize {
     let head = b"GET /v1/credentials HTTP/1.1\r\nX: "
         .iter()
@@ -59,7 +59,7 @@ fn the_daemon_survives_without_free_descriptors() {
     let pid = i32::try_from(world.gateway.process().pid())
         .ok()
         .and_then(Pid::from_raw);
-    // More than the daemon holds when idle, less than that and one user's connections.
+    // More than an idle daemon holds, less than that and one user's connections.
     let few = Rlimit {
         current: Some(60),
         maximum: Some(60),

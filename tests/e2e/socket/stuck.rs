@@ -1,4 +1,4 @@
-//! Promise 3, independent threads: the socket answers while the token and the cloud threads wait.
+//! Promise 3, independent threads: the socket answers while the token and the cloud threads hang.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn promise_3_a_stuck_token_and_a_hanging_aws_delay_no_answer() {
     let mut world = World::with(Box::new(tpm.clone()), options());
     world.bring_online();
 
-    // First the cloud: it takes connections and says nothing more.
+    // First the cloud: it accepts connections and then sends nothing.
     let hang = |on: bool| {
         world.cloud.switches().set(|switches| {
             switches.hang_after_tls = on;
@@ -26,7 +26,7 @@ fn promise_3_a_stuck_token_and_a_hanging_aws_delay_no_answer() {
     world.cloud.disconnect(THING);
     world.gateway.wait_for("session.phase", |phase| phase != "connected");
     ask(&world, "a hanging cloud");
-    // Then the chip as well: the next handshake's signature never comes.
+    // Then the token as well: the next handshake's signature never comes.
     tpm.freeze().unwrap();
     ask(&world, "a stuck token");
     hang(false);

@@ -1,4 +1,4 @@
-//! Promise 7 for systemd units and containers: the kernel says which process calls, and it cannot be made up.
+//! Promise 7 for systemd units and containers: the kernel identifies the calling process, and callers cannot forge that.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -13,12 +13,12 @@ use rig::{command, user};
 use crate::command::{client, contains_all, run};
 use crate::support::World;
 
-/// Names that no other test and no machine has.
+/// Returns a unit name that no other test and no machine uses.
 fn name(unit: &str) -> String {
     format!("gatepost-test-{}-{unit}", std::process::id())
 }
 
-/// A gateway that gives everything to the processes of a unit, and nothing to anybody else.
+/// Creates a gateway that grants everything to the processes of a unit, and nothing to anybody else.
 fn world_for(unit: &str) -> World {
     let mut world = World::new();
     let own = format!("uid = {}\n", rustix::process::getuid().as_raw());
@@ -74,7 +74,7 @@ fn promise_7_a_unit_is_identified_by_its_control_group() {
     );
 }
 
-/// Asks twice on one connection that is kept open, and connects again only where it was closed meanwhile.
+/// Sends two requests on one persistent connection, and reconnects only if it was closed meanwhile.
 const ASK_TWICE: &str = r#"
 import http.client, socket, sys
 class Connection(http.client.HTTPConnection):
@@ -126,7 +126,7 @@ fn the_first_rule_about_a_unit_reaches_connections_that_are_open() {
     caller.wait().unwrap();
 }
 
-/// Connects, leaves the connection to its child and ends; the child asks when it is told to.
+/// Connects, leaves the connection to its child and ends; the child sends a request when it is told to.
 const LEAVE_THE_CONNECTION: &str = r#"
 import os, socket, sys
 connection = socket.socket(socket.AF_UNIX)
@@ -140,9 +140,9 @@ connection.sendall(b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\nConnection: clos
 print(connection.recv(12).decode(), flush=True)
 "#;
 
-/// A connection whose process has ended: its child holds it, and asks when it is told to.
+/// A connection whose process has ended; its child holds it, and sends a request when it is told to.
 struct LeftConnection {
-    /// The number of the process that has ended.
+    /// The ID of the process that has ended.
     pid: u32,
     go: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
@@ -164,14 +164,14 @@ impl LeftConnection {
         Self { pid, go, lines }
     }
 
-    /// The first bytes of the answer.
+    /// Returns the first bytes of the response.
     fn ask(mut self) -> String {
         writeln!(self.go).unwrap();
         self.lines.next().unwrap().unwrap()
     }
 }
 
-/// A process of `unit` that has the number `pid`; none if another program has it by now.
+/// Creates a process of `unit` with the process ID `pid`; `None` if another process has it meanwhile.
 fn reuse(pid: u32, unit: &Unit) -> Option<Child> {
     fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
     let mut process = unit.command(Path::new("sleep")).arg("600").spawn().unwrap();
@@ -193,14 +193,14 @@ fn promise_7_a_reused_process_number_gains_nothing() {
     let mut world = world_for(&unit);
     let group = Unit::new(&format!("system.slice/{unit}")).unwrap();
     for before_it_is_let_in in [true, false] {
-        // Every program of the machine takes numbers, so the one that is wanted may be gone.
+        // All programs on the machine use process IDs, so the wanted one may be in use.
         let mut rounds = (0..200).map(|_| {
             if before_it_is_let_in {
                 world.gateway.process().signal(Signal::STOP).unwrap();
             }
             let left = LeftConnection::new(&world.gateway.socket());
             if !before_it_is_let_in {
-                // It answers others, so it has let that connection in.
+                // It answers other callers, so it has accepted that connection.
                 world.gateway.status();
             }
             let reused = reuse(left.pid, &group);
@@ -232,8 +232,8 @@ fn a_container_is_identified_by_the_user_that_its_user_is_mapped_to() {
     world.gateway.wait_for_text("state", "ready");
     let folder = world.gateway.folder.path();
     fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    // What a rootless container runtime does: namespaces of its own, its root mapped to the user who started it, and
-    // the folder of the socket bind-mounted.
+    // What a rootless container runtime does: it creates namespaces, maps their root to the user who started it, and bind-mounts the
+    // socket's folder.
     let inside = "mount --bind \"$1\" /mnt && id -u && curl -s -o /dev/null -w '%{http_code}\\n' --unix-socket /mnt/gatepost.sock http://x/v1/credentials";
     let contained = |uid: u32| {
         let mut container = Command::new("unshare");

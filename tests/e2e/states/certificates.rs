@@ -1,4 +1,4 @@
-//! States of the certificate, before it is there and while the gateway is online with it.
+//! States of the certificate, before it exists and while the gateway is online with it.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -52,7 +52,7 @@ fn promise_16_every_output_follows_a_gateway_to_its_first_session() {
     observed.expect("everything works", ONLINE);
 }
 
-/// Installs a certificate that AWS knows, with this lifetime and this much left of it.
+/// Installs a certificate that AWS knows, with this lifetime and this remaining time.
 fn install_ending(observed: &Observed, lifetime: Duration, left: Duration) {
     let (world, now) = (&observed.world, SystemTime::now());
     let end = now + left;
@@ -65,7 +65,7 @@ fn install_ending(observed: &Observed, lifetime: Duration, left: Duration) {
     world.gateway.install(&pem);
 }
 
-/// Puts the certificate back with which the gateway came online.
+/// Reinstalls the certificate with which the gateway came online.
 fn install_first(observed: &mut Observed) {
     let path = observed.world.gateway.state("first.pem");
     observed.world.gateway.install(&fs::read_to_string(path).unwrap());

@@ -3,7 +3,7 @@
 use super::{Case, ONLINE, Observed};
 use crate::reload::reload;
 
-/// Changes the file, which the gateway sees and does not load.
+/// Changes the file, which the gateway notices but does not load.
 fn change(observed: &mut Observed, old: &str, new: &str) {
     observed.world.gateway.configure(old, new);
     observed.world.gateway.write_config();

@@ -13,7 +13,7 @@ fn internal() -> Answer {
     Answer::Status(500, r#"{"message":"InternalFailure"}"#.into())
 }
 
-/// Has AWS answer so for every role alias, from now on.
+/// Lets AWS give this answer for every role alias from now on.
 fn answer(observed: &Observed, answer: Answer) {
     let switches = observed.world.cloud.switches();
     switches.set(|switches| switches.credentials.answer = answer);
@@ -80,7 +80,7 @@ fn promise_16_every_output_tells_of_a_role_alias_that_is_refused() {
     observed.expect("everything works", ONLINE);
     observed.go_through(CASES);
 
-    // Without the credentials of before, the refusal leaves programs with none.
+    // Without the earlier credentials, the refusal leaves programs with none.
     answer(&observed, refused());
     observed.world.gateway.stop();
     observed.world.gateway.manager().forget();
@@ -97,7 +97,7 @@ fn promise_16_every_output_tells_of_a_role_alias_that_is_refused() {
 fn promise_16_every_output_counts_the_refreshes_that_fail() {
     let mut observed = Observed::online();
     observed.expect("everything works", ONLINE);
-    // AWS seems to be short of capacity: the next attempt is minutes away, unless somebody asks for it.
+    // AWS seems to lack capacity: the next attempt is minutes away, unless somebody requests it.
     let attempt = |observed: &Observed, what: Answer| {
         answer(observed, what);
         observed.retry(&["credentials", "telemetry", "--wait"]);
@@ -107,7 +107,7 @@ fn promise_16_every_output_counts_the_refreshes_that_fail() {
         "one refresh of a role alias has failed, and its credentials are good",
         ONLINE,
     );
-    // An outage counts once, however many attempts it has met.
+    // An outage counts once, however many attempts have failed in it.
     for what in [Answer::Normal, internal(), Answer::Normal] {
         attempt(&observed, what);
     }

@@ -1,4 +1,4 @@
-//! The table of states in docs/operations.md, which the unit tests of the verdict keep true.
+//! The table of states in docs/operations.md, which the unit tests of the verdict verify.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,7 +41,7 @@ pub(super) fn rows() -> BTreeMap<String, Row> {
     .collect()
 }
 
-/// The problems in a cell: `` `token-waiting` (waiting), `session-down` (attention) ``.
+/// Parses the problems in a cell: `` `token-waiting` (waiting), `session-down` (attention) ``.
 fn problems(cell: &str) -> Vec<(String, String)> {
     let problem = |text: &str| {
         let (id, severity) = text.trim().split_once(' ')?;
@@ -52,7 +52,7 @@ fn problems(cell: &str) -> Vec<(String, String)> {
 }
 
 impl Row {
-    /// Whether a status document says what this row says.
+    /// Whether a status document matches this row.
     pub(super) fn matches(&self, status: &Value) -> bool {
         let problems = status["problems"].as_array().into_iter().flatten();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -66,7 +66,7 @@ impl Row {
     }
 }
 
-/// Rows that no gateway is brought into here; the unit tests of the verdict have them.
+/// States that are not produced on a real gateway here; the unit tests of the verdict cover them.
 const NOT_PRODUCED: &[(&str, &str)] = &[
     (
         "the signing request cannot be written",
@@ -124,7 +124,7 @@ const NOT_PRODUCED: &[(&str, &str)] = &[
     ),
 ];
 
-/// The table and these tests are held together by the names of the states.
+/// The table and these tests contain the same states.
 #[test]
 fn promise_16_every_documented_state_is_produced_or_excused() {
     let folder = format!("{}/tests/e2e/states", env!("CARGO_MANIFEST_DIR"));

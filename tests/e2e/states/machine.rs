@@ -38,7 +38,7 @@ fn promise_16_every_output_tells_that_the_token_has_no_key_or_others() {
     observed.expect("the token has other keys", ONLINE);
 }
 
-/// A refresh needs a signature, and leaves the session as it is.
+/// A refresh needs a signature, but does not affect the session.
 #[test]
 fn promise_16_every_output_tells_of_a_token_that_is_lost_while_the_gateway_is_online() {
     let mut observed = Observed::new();
@@ -126,7 +126,7 @@ fn pull_the_cable(network: &Network) {
     world.gateway.through = network.at_gateway();
     bring_online_known(&mut world);
     world.gateway.wait_for_text("network.phase", "up");
-    // Somebody at AWS would need the cloud's name, which only the gateway knows.
+    // Another client of AWS would need the cloud's name, which only the gateway knows.
     let mut observed = Observed {
         world,
         dashboard: None,

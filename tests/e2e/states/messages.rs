@@ -10,7 +10,7 @@ use crate::registry::bring_online_known;
 use crate::reload::reload;
 use crate::support::THING;
 
-/// Replaces a part of the configuration and has it loaded.
+/// Replaces a part of the configuration and reloads it.
 fn change(observed: &mut Observed, old: &str, new: &str) {
     observed.world.gateway.configure(old, new);
     reload(&mut observed.world.gateway);

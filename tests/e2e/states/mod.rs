@@ -1,7 +1,7 @@
 //! Promise 16: in every state of a gateway all outputs give the same verdict.
 //!
-//! Each test takes one gateway through several states. A state is a row of the table in docs/operations.md. Its cause is
-//! produced on a real gateway, every output is compared with the row and with the status document, and then the cause goes.
+//! Each test takes one gateway through several states. A state is a row of the table in docs/operations.md. Its cause is produced on a real
+//! gateway, every output is compared with the row and with the status document, and then the cause is removed.
 
 mod certificates;
 mod configuration;
@@ -27,11 +27,11 @@ use crate::systemd::managed;
 
 const ONLINE: &str = "online as gw-1; 1 of 1 role aliases valid";
 
-/// A gateway, and somebody at AWS who reads its health reports.
+/// A gateway, and another client of AWS that reads its health reports.
 pub(super) struct Observed {
     pub(super) world: World,
     pub(super) dashboard: Option<Dashboard>,
-    /// The cause of a state, which lasts until it is dropped.
+    /// The cause of a state, which is removed when this is dropped.
     pub(super) cause: Option<Box<dyn Any>>,
 }
 
@@ -39,14 +39,14 @@ pub(super) struct Observed {
 struct Case {
     /// The first cell of its row in docs/operations.md.
     name: &'static str,
-    /// Words of the sentence.
+    /// Words of the summary.
     words: &'static str,
     provoke: fn(&mut Observed),
     heal: fn(&mut Observed),
 }
 
 impl Observed {
-    /// A gateway that is not started yet.
+    /// Creates a gateway that is not started yet.
     fn new() -> Self {
         Self::of(managed())
     }
@@ -59,14 +59,14 @@ impl Observed {
         }
     }
 
-    /// A gateway that is online with a certificate that AWS knows.
+    /// Creates a gateway that is online with a certificate that AWS knows.
     fn online() -> Self {
         let mut observed = Self::new();
         bring_online_known(&mut observed.world);
         observed
     }
 
-    /// Goes through these states, each of which heals, and is ready in the end.
+    /// Goes through these states, each of which heals. The gateway is ready at the end.
     fn go_through(&mut self, cases: &[Case]) {
         for case in cases {
             (case.provoke)(self);
@@ -77,8 +77,8 @@ impl Observed {
         self.expect("everything works", ONLINE);
     }
 
-    /// Waits until the gateway is in this state and everything that is written now and then says so; then every output must
-    /// agree. Where the verdict has changed meanwhile, they are asked again.
+    /// Waits until the gateway is in this state and periodic outputs show it; then every output must agree. If the verdict changes
+    /// meanwhile, the outputs are read again.
     fn expect(&mut self, name: &str, words: &str) {
         let row = rows()
             .remove(name)
@@ -126,7 +126,7 @@ impl Observed {
         outputs::check_command(&self.world, status)
     }
 
-    /// Waits until none of the problems of this state is in the status, and the metrics and systemd say so too.
+    /// Waits until none of the problems of this state is in the status, and the metrics and systemd agree.
     fn expect_end_of(&self, name: &str) {
         let row = &rows()[name];
         let mut differs = String::new();
@@ -148,7 +148,7 @@ impl Observed {
         });
     }
 
-    /// Has a task try again now, as an operator would who has mended something.
+    /// Makes a task retry now, as an operator would who has removed the cause.
     fn retry(&self, words: &[&str]) {
         run(&mut client(&self.world.gateway, &[&["retry"], words].concat()));
     }
@@ -159,7 +159,7 @@ impl Observed {
     }
 }
 
-/// The verdict in a status document.
+/// Returns the verdict in a status document.
 fn verdict(status: &Value) -> Value {
     let members = ["state", "exit_code", "working", "summary", "problems"];
     members

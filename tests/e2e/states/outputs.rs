@@ -1,4 +1,4 @@
-//! The outputs other than the status document, each compared with it. An error says what differs.
+//! The outputs other than the status document, each compared with it. An error describes the difference.
 
 use std::collections::BTreeSet;
 
@@ -19,12 +19,12 @@ fn problems(status: &Value) -> impl Iterator<Item = &Value> {
     status["problems"].as_array().into_iter().flatten()
 }
 
-/// Whether a problem changes the state, so that every output has its words.
+/// Whether a problem changes the state, so that every output contains its words.
 fn is_serious(problem: &Value) -> bool {
     matches!(text(problem, "severity"), "waiting" | "attention")
 }
 
-/// The words of a problem without the numbers that the verdict adds in parentheses at the end.
+/// Returns the words of a problem without the numbers that the verdict appends in parentheses.
 fn words(problem: &Value) -> &str {
     let message = text(problem, "message");
     let is_counted = matches!(text(problem, "id"), "session-taken-over" | "role-alias-refresh");
@@ -34,7 +34,7 @@ fn words(problem: &Value) -> &str {
     }
 }
 
-/// Breaks differ between outputs: a screen is wrapped anywhere between two words.
+/// Replaces line breaks by blanks: outputs are wrapped at different places.
 fn flowing(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -46,7 +46,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Ou
     }
 }
 
-/// The line that `systemctl status` shows is the sentence.
+/// Checks that the line in `systemctl status` is the summary.
 pub(super) fn systemd(world: &World, status: &Value) -> Outcome {
     let Some(manager) = &world.gateway.manager else {
         return Ok(());
@@ -58,7 +58,7 @@ pub(super) fn systemd(world: &World, status: &Value) -> Outcome {
     same("STATUS=", shown.unwrap_or_default(), expected.as_str())
 }
 
-/// The journal has the state, and the words of each problem.
+/// Checks that the journal has the state, and the words of each problem.
 pub(super) fn journal(world: &World, status: &Value) -> Outcome {
     let log = world.gateway.log();
     let mut states = log
@@ -74,7 +74,7 @@ pub(super) fn journal(world: &World, status: &Value) -> Outcome {
     same("missing in the journal", missing, Vec::new())
 }
 
-/// The last health report has the verdict as it is in the status.
+/// Checks that the last health report has the same verdict as the status.
 pub(super) fn health_report(dashboard: &Dashboard, status: &Value) -> Outcome {
     let report = dashboard.presence().pop().unwrap_or_default();
     same("the report's state", text(&report, "state"), "online")?;
@@ -99,7 +99,7 @@ pub(super) fn health_report(dashboard: &Dashboard, status: &Value) -> Outcome {
     same("the report's exit code", &report["exit_code"], &status["exit_code"])
 }
 
-/// The metrics have the state, the exit code, and exactly these problems.
+/// Checks that the metrics have the state, the exit code, and exactly these problems.
 pub(super) fn metrics(world: &World, status: &Value) -> Outcome {
     let page = String::from_utf8(world.gateway.get("/metrics").body).unwrap();
     let samples = |name: &str| -> BTreeSet<String> {
@@ -126,7 +126,7 @@ pub(super) fn metrics(world: &World, status: &Value) -> Outcome {
     same("metrics", samples("gatepost_problem{"), expected.collect())
 }
 
-/// `gatepost status` begins with the state and the sentence, shows each problem with its next step, and exits with the code.
+/// Checks that `gatepost status` begins with the state and the summary, shows each problem with its next step, and exits with the code.
 pub(super) fn status_command(world: &World, status: &Value) -> Outcome {
     let (code, screen, _) = run(&mut client(&world.gateway, &["status"]));
     same(
@@ -149,7 +149,7 @@ pub(super) fn status_command(world: &World, status: &Value) -> Outcome {
     same("the sentence comes first", screen.starts_with(&sentence), true)
 }
 
-/// `gatepost check` has exactly these problems, each with its words and its next step, and exits with the code.
+/// Checks that `gatepost check` has exactly these problems, each with its words and its next step, and exits with the code.
 pub(super) fn check_command(world: &World, status: &Value) -> Outcome {
     let (code, out, reason) = run(&mut check(&world.gateway, &world.cloud, &["--json"]));
     let document: Value = serde_json::from_str(&out).map_err(|error| format!("{error}: {reason}"))?;

@@ -13,7 +13,7 @@ use crate::systemd::managed;
 
 const NOT_REACHED: &str = "AWS cannot be reached, and the credentials are good";
 
-/// Has AWS answer each CONNECT with this reason code.
+/// Lets AWS answer each CONNECT with this reason code.
 fn refuse_connect(observed: &Observed, code: Option<u8>) {
     let switches = observed.world.cloud.switches();
     switches.set(|switches| switches.refuse_connect = code);
@@ -41,7 +41,7 @@ fn promise_16_every_output_tells_why_there_is_no_session() {
     observed.restart();
     observed.expect_end_of(NOT_REACHED);
 
-    // TLS is answered, and nothing after that: the gateway is at its first attempt for half a minute.
+    // The endpoint completes TLS and then sends nothing, so the first attempt lasts for half a minute.
     let switches = observed.world.cloud.switches();
     switches.set(|switches| switches.hang_after_tls = true);
     observed.restart();
@@ -117,7 +117,7 @@ fn promise_16_every_output_tells_of_another_client_with_this_name() {
 #[test]
 fn promise_16_every_output_tells_that_aws_refuses_the_presence_topic() {
     let mut observed = Observed::of(managed());
-    // Nobody hears of the gateway's health.
+    // The gateway cannot send health reports.
     observed.dashboard = None;
     let world = &mut observed.world;
     world.gateway.start();
@@ -135,7 +135,7 @@ fn promise_16_every_output_tells_that_aws_refuses_the_presence_topic() {
 #[test]
 fn promise_16_every_output_tells_that_a_session_was_discarded() {
     let (world, broker) = world_with_scripted_broker();
-    // A message that breaks the protocol comes with the session, until the gateway begins another one.
+    // A message that violates the protocol arrives with the session, until the gateway begins a new one.
     broker.play(Script {
         connack: framed(0x20, &[1, 0, 0]),
         then: publish(2, &[0, 1], &[0x23, 0, 1], b"poison"),

@@ -1,4 +1,4 @@
-//! Daemons that do not run, and one that runs beside a file that is wrong.
+//! Daemons that are not running, and one that runs beside a wrong file.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::command::{client, contains_all, run};
 use crate::registry::bring_online_known;
 use crate::support::World;
 
-/// The expected output of `gatepost status` and `gatepost check`: the same exit code and problem, and words of the sentence.
+/// Checks the output of `gatepost status` and `gatepost check`: the same exit code and problem, and these words in the summary.
 fn both_say(world: &World, exit_code: i32, problem: &str, words: &[&str]) -> Value {
     let (code, screen, reason) = run(&mut client(&world.gateway, &["status"]));
     assert_eq!(code, exit_code, "{screen}{reason}");
@@ -34,7 +34,7 @@ fn both_say(world: &World, exit_code: i32, problem: &str, words: &[&str]) -> Val
     contains_all(&daemon.to_string(), words);
     assert_eq!(daemon["problem"], problem, "{daemon:#}");
     assert_eq!(daemon["next_step"], json["problems"][0]["next_step"], "{daemon:#}");
-    // A stop has no reason to tell.
+    // A stop has no reason to report.
     let log = world.gateway.log();
     let is_told = |words: &&str| log.contains(*words);
     assert!(exit_code == 68 || words.iter().any(is_told), "{log}");
@@ -57,7 +57,7 @@ fn promise_16_the_reason_of_a_stopped_daemon_is_shown_without_starting_it() {
     );
 
     let good = world.gateway.config.clone();
-    // Without a last good configuration a wrong one ends it.
+    // Without a last good configuration a wrong one ends the daemon.
     let _ = fs::remove_file(world.gateway.state("last-good.json"));
     world.gateway.config.push_str("colour = \"red\"\n");
     let (status, _) = world.gateway.run_to_the_end();
@@ -84,7 +84,7 @@ fn promise_16_the_reason_of_a_stopped_daemon_is_shown_without_starting_it() {
         .configure(&right, &format!("pin-file = \"{}\"", wrong.display()));
     let (status, _) = world.gateway.run_to_the_end();
     assert_eq!(status.code(), Some(77));
-    // Neither tries the PIN again; a thousand looks cost the token nothing.
+    // Neither tries the PIN again; a thousand calls do not use up an attempt.
     let document = both_say(
         &world,
         77,
@@ -104,7 +104,7 @@ fn promise_16_the_reason_of_a_stopped_daemon_is_shown_without_starting_it() {
     world.gateway.wait_online();
     assert!(!world.gateway.folder.path().join("run/end.json").exists());
     assert_eq!(run(&mut client(&world.gateway, &["status"])).0, 0);
-    // Killed, it leaves nothing behind, and nobody listens.
+    // A killed daemon leaves no document behind, and nobody listens.
     world.gateway.kill();
     assert_eq!(run(&mut client(&world.gateway, &["status"])).0, 68);
     assert_eq!(run(&mut check(&world.gateway, &world.cloud, &[])).0, 68);

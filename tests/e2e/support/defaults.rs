@@ -1,4 +1,4 @@
-//! Names, options and patience that most tests share.
+//! Names, options and time limits that most tests share.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub const THING: &str = "gw-1";
 /// The token's user PIN.
 pub const PIN: &str = "correct-horse-battery";
 
-/// The options of the cloud in most tests.
+/// Returns the options of the cloud in most tests.
 pub fn options() -> Options {
     let quick = Options::quick();
     Options {
@@ -21,7 +21,7 @@ pub fn options() -> Options {
     }
 }
 
-/// A user's shell with the AWS CLI configured as `cloudlet run` describes.
+/// Returns a user's shell with the AWS CLI configured as `cloudlet run` describes.
 pub fn shell(cloud: &Cloudlet) -> Shell {
     let administrator = cloud.administrator();
     Shell::new([

@@ -32,7 +32,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(cloud: &Cloudlet, token: &dyn Token, ca_chain: &Path) -> Self {
-        // Whatever the caller's umask: the daemon takes no configuration that everybody may write.
+        // The mode must not depend on the caller's umask: the daemon refuses a configuration that everybody may write.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let folder = tempfile::Builder::new().prefix("gatepost-test-").tempdir().unwrap();
         let config = format!(
@@ -83,7 +83,7 @@ role-aliases = ["*"]
         }
     }
 
-    /// Replaces a part of the configuration, which must be there.
+    /// Replaces a part of the configuration, which must exist.
     pub fn configure(&mut self, old: &str, new: &str) {
         assert!(self.config.contains(old), "{old} is not in the configuration");
         self.config = self.config.replace(old, new);
@@ -96,14 +96,14 @@ role-aliases = ["*"]
         path
     }
 
-    /// A command for the daemon with its environment and its configuration, not started yet.
+    /// Returns a command for the daemon with its environment and its configuration, not started yet.
     pub fn command(&self) -> Command {
         let mut command = self.command_without_configuration();
         command.arg("--config").arg(self.write_config());
         command
     }
 
-    /// A command for the daemon with its environment.
+    /// Returns a command for the daemon with its environment.
     pub fn command_without_configuration(&self) -> Command {
         let words = self.through.iter().map(String::as_str);
         let mut words = words.chain([env!("CARGO_BIN_EXE_gatepostd")]);
@@ -153,12 +153,12 @@ role-aliases = ["*"]
         self.forget();
     }
 
-    /// The service manager that starts it.
+    /// Returns the service manager that starts it.
     pub fn manager(&self) -> &Manager {
         self.manager.as_ref().expect("there is no service manager")
     }
 
-    /// The running process.
+    /// Returns the running process.
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("gatepostd is not running")
     }
@@ -168,7 +168,7 @@ role-aliases = ["*"]
         self.process = None;
     }
 
-    /// Everything logged so far, by all runs.
+    /// Returns everything logged so far, by all runs.
     pub fn log(&self) -> String {
         let current = self.process.as_ref().map(Process::log).unwrap_or_default();
         format!("{}{current}", self.earlier)
@@ -190,7 +190,7 @@ role-aliases = ["*"]
         self.get("/v1/credentials")
     }
 
-    /// The status document; `Null` while the daemon does not respond.
+    /// Returns the status document; `Null` while the daemon does not respond.
     pub fn status(&self) -> Value {
         unix_http::get(&self.socket(), "/v1/status")
             .and_then(|answer| answer.json())
@@ -231,7 +231,7 @@ role-aliases = ["*"]
         assert_eq!(self.credentials().status, 200);
     }
 
-    /// Like [`wait_online`](Self::wait_online), where the next attempt may be two minutes away.
+    /// Like [`wait_online`](Self::wait_online), but allows for a next attempt that is two minutes away.
     pub fn wait_longer_online(&self) {
         self.wait_longer_for(4 * SOON, "working", |working| *working == true);
     }
@@ -241,12 +241,12 @@ role-aliases = ["*"]
         self.state("device.csr")
     }
 
-    /// Puts a certificate in place, as `cp` does.
+    /// Installs a certificate in the same way as `cp`.
     pub fn install(&self, pem: &str) {
         fs::write(self.state("device.pem"), pem).unwrap();
     }
 
-    /// The path of the client, which is built beside the daemon.
+    /// Returns the path of the client, which is built beside the daemon.
     pub fn client(&self) -> PathBuf {
         let path = Path::new(env!("CARGO_BIN_EXE_gatepostd")).with_file_name("gatepost");
         assert!(

@@ -7,7 +7,7 @@ use rig::token::{SoftHsm, Token};
 use super::defaults::{PIN, options};
 use super::gateway::Gateway;
 
-/// The environment of one test. All of it ends when it is dropped.
+/// The environment of one test. All of it ends when this is dropped.
 pub struct World {
     pub gateway: Gateway,
     pub cloud: Cloudlet,
@@ -16,12 +16,12 @@ pub struct World {
 }
 
 impl World {
-    /// A world with an empty SoftHSM token and a cloud that provisions at once.
+    /// Creates a world with an empty SoftHSM token and a cloud that provisions at once.
     pub fn new() -> Self {
         Self::with(Box::new(SoftHsm::new("gateway", PIN).unwrap()), options())
     }
 
-    /// A world with this token and this cloud: the fleet CA is registered, the role alias `telemetry` exists.
+    /// Creates a world with this token and this cloud: the fleet CA is registered, the role alias `telemetry` exists.
     pub fn with(token: Box<dyn Token>, options: Options) -> Self {
         Self::with_template(token, options, Cloudlet::article_template)
     }
@@ -50,13 +50,13 @@ impl World {
         self.gateway.wait_online();
     }
 
-    /// Signs the request that the daemon has written (X.509 v1, as the AWS article does) and puts the certificate in place.
+    /// Signs the request that the daemon has written (X.509 v1, as in the AWS article) and installs the certificate.
     pub fn certify(&self) {
         let csr = self.gateway.wait_for_csr();
         self.gateway.install(&self.ca.sign_v1(&csr).unwrap());
     }
 
-    /// The certificate's ID at AWS, once the daemon has taken one.
+    /// Returns the certificate ID, once the daemon has read a certificate.
     pub fn certificate_id(&self) -> cloudlet::CertificateId {
         let id = self.gateway.wait_for("identity.certificate_id", |id| id.is_string());
         let known = self.cloud.account().read(|account| {

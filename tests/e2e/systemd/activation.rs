@@ -14,7 +14,7 @@ use rig::process::Signal;
 use super::{has, managed};
 use crate::support::{SOON, World};
 
-/// A world in which the socket is there before the daemon.
+/// Creates a world in which the socket exists before the daemon.
 fn activated() -> World {
     let mut world = managed();
     let socket = world.gateway.socket();
@@ -119,7 +119,7 @@ fn a_request_in_progress_is_answered_before_the_end() {
     world.gateway.wait_for_text("token.phase", "ready");
     let mut caller = UnixStream::connect(world.gateway.socket()).unwrap();
     caller.write_all(b"GET /v1/status HTTP/1.1\r\nHost: local").unwrap();
-    // One that came later has its answer: this one has been let in.
+    // A later connection was answered, so this one has been accepted.
     assert_eq!(world.gateway.get("/v1/status").status, 200);
     world.gateway.process().signal(Signal::TERM).unwrap();
     world.gateway.manager().wait_for(SOON, has("STOPPING=1")).unwrap();

@@ -1,4 +1,4 @@
-//! Credentials that outlive the daemon: kept by the service manager, never on a disk.
+//! Credentials that outlive the daemon: held by the service manager, never on a disk.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
@@ -18,9 +18,9 @@ use crate::registry::bring_online_known;
 use crate::relay::Relay;
 use crate::support::{Gateway, SOON, World};
 
-/// A program that asks for credentials again and again.
+/// A program that requests credentials continuously.
 struct Caller {
-    /// Held while it asks: a kill in the middle of an answer cannot be made good by anybody.
+    /// Locked during a request, because the test cannot repair a response that is cut off by a kill.
     asking: Arc<Mutex<()>>,
     begun: Arc<AtomicUsize>,
     answered: Arc<AtomicUsize>,
@@ -47,7 +47,7 @@ impl Caller {
                     }
                     answered.fetch_add(1, Ordering::SeqCst);
                     drop(turn);
-                    // A mutex is not fair: whoever waits for it is let in.
+                    // A mutex is not fair, so this lets a waiting thread lock it.
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
                 failures
@@ -77,7 +77,7 @@ impl Caller {
     }
 }
 
-/// Waits until something is kept, and nothing of an earlier time beside it.
+/// Waits until a descriptor is stored, and no older one besides it.
 fn wait_until_kept(gateway: &Gateway) {
     wait::until(SOON, "kept credentials", || gateway.manager().kept().len() == 1).unwrap();
 }
@@ -96,7 +96,7 @@ fn promise_3_no_request_fails_through_kill_9_restart_and_outage() {
     wait_until_kept(&world.gateway);
     let before = world.gateway.credentials().body;
 
-    // Neither AWS nor the token is there for the runs to come.
+    // Neither AWS nor the token is available to the next runs.
     relays.iter().for_each(|relay| relay.set_silent(true));
     let token = UnpluggedToken::new(&*world.token);
     let caller = Caller::start(&socket);
@@ -120,7 +120,7 @@ fn promise_3_no_request_fails_through_kill_9_restart_and_outage() {
         );
         wait_until_kept(&world.gateway);
     }
-    // As systemctl restart and an upgrade do it.
+    // As in systemctl restart and an upgrade.
     let turn = caller.asking.lock().unwrap();
     world.gateway.stop();
     drop(turn);
@@ -128,7 +128,7 @@ fn promise_3_no_request_fails_through_kill_9_restart_and_outage() {
     caller.wait_for_answers(3);
     assert_eq!(caller.end(), Vec::<String>::new());
 
-    // And all of it is refreshed as ever, once it can be.
+    // All credentials are refreshed as usual once that is possible.
     token.plug_in();
     relays.iter().for_each(|relay| relay.set_silent(false));
     world
@@ -155,7 +155,7 @@ fn systemd_keeps_one_sealed_file_the_newest() {
     let mut file = world.gateway.manager().files().unwrap().remove(0);
     let everything = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     assert!(fcntl_get_seals(&file).unwrap().contains(everything));
-    // The position is shared with the daemon that wrote it.
+    // The file position is shared with the daemon that wrote it.
     file.rewind().unwrap();
     let mut text = String::new();
     file.read_to_string(&mut text).unwrap();
@@ -163,7 +163,7 @@ fn systemd_keeps_one_sealed_file_the_newest() {
     assert!(text.contains(answer["SecretAccessKey"].as_str().unwrap()));
 }
 
-/// Starts a daemon that AWS has given credentials, and ends it.
+/// Starts a daemon to which AWS has given credentials, and ends it.
 fn with_kept_credentials() -> World {
     let mut world = managed();
     bring_online_known(&mut world);

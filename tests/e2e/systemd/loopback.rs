@@ -1,4 +1,4 @@
-//! The loopback listener's port and tokens outlive the daemon: kept by the service manager.
+//! The loopback listener's port and tokens outlive the daemon: the service manager holds them.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
@@ -25,7 +25,7 @@ fn online() -> (World, SocketAddr) {
     (world, address)
 }
 
-/// Waits until the tokens are kept, and the listener where it must be.
+/// Waits until the tokens are stored, and the listener if it must be.
 fn wait_until_kept(gateway: &Gateway, listener: bool) {
     let kept = || {
         let kept = gateway.manager().kept();
@@ -35,13 +35,13 @@ fn wait_until_kept(gateway: &Gateway, listener: bool) {
     wait::until(SOON, "the listener and its tokens in the store", kept).unwrap();
 }
 
-/// Twelve calls with this token.
+/// Makes twelve requests with this token.
 fn calls(gateway: &Gateway, address: SocketAddr, token: &str) -> Vec<u16> {
     gateway.wait_for_text("role_aliases.0.phase", "valid");
     (0..12).map(|_| get(address, "/v1/credentials", token).status).collect()
 }
 
-/// Binds the port as a user who has no rule.
+/// Binds the port as a user without a rule.
 fn squat(address: SocketAddr) -> std::io::Result<TcpListener> {
     match user::is_root() {
         true => user::act_as(SQUATTER, SQUATTER, || TcpListener::bind(address)).unwrap(),
@@ -62,7 +62,7 @@ fn promise_7_the_port_is_never_free_and_tokens_survive_a_restart() {
         }
         let error = squat(address).expect_err("another user has the port while gatepostd is down");
         assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
-        // Who comes meanwhile is answered by the next run.
+        // Callers that connect meanwhile are answered by the next run.
         let early = TcpStream::connect(address).unwrap();
         world.gateway.start();
         world.gateway.wait_for_text("loopback.phase", "listening");
@@ -76,7 +76,7 @@ fn promise_7_the_port_is_never_free_and_tokens_survive_a_restart() {
         "it was not written again"
     );
 
-    // A file that is lost is made again with the same token; one that the administrator removes before a reload is not.
+    // A lost file is created again with the same token. If the administrator removes it before a reload, there is a new token.
     world.gateway.stop();
     std::fs::remove_dir_all(file(&world.gateway, "")).unwrap();
     world.gateway.start();
@@ -120,7 +120,7 @@ fn promise_7_tokens_are_replaced_after_another_process_had_the_port() {
     let (mut world, address) = online();
     let token = own_token(&world.gateway);
     world.gateway.stop();
-    // As systemd does after `systemctl stop`. A descriptor may still be on its way to the manager.
+    // As in systemd after `systemctl stop`. A descriptor may still be on its way to the manager.
     let squatter = wait::until_some(SOON, "the port to be free", || {
         world.gateway.manager().forget();
         squat(address).ok()
@@ -144,7 +144,7 @@ fn promise_7_tokens_are_replaced_after_another_process_had_the_port() {
     }
     let (code, _, said) = run(&mut client(&world.gateway, &["env"]));
     assert_ne!(code, 0, "{said}");
-    // A reload lays out nothing either.
+    // A reload does not write the file either.
     let seen = world.gateway.process().line_count();
     world.gateway.process().signal(Signal::HUP).unwrap();
     let process = world.gateway.process();
@@ -153,7 +153,7 @@ fn promise_7_tokens_are_replaced_after_another_process_had_the_port() {
         .unwrap();
     assert!(!file(&world.gateway, "").exists());
 
-    // The squatter lets the port go, but keeps a connection on which a program would show the next token.
+    // The squatter releases the port, but keeps a connection on which a program would send the next token.
     drop(squatter);
     if user::is_root() {
         world.gateway.wait_for_words(
@@ -193,7 +193,7 @@ fn a_socket_unit_may_hold_the_port_from_the_boot_on() {
     assert_eq!(calls(&world.gateway, address, &token), [200; 12]);
     world.gateway.stop();
 
-    // Another address is configured: the socket is not gatepost's any more, and the tokens were for it.
+    // Another address is configured: the socket no longer belongs to gatepost, and the tokens were for it.
     let other = SocketAddr::from(([127, 0, 0, 1], rig::port::free_pair().unwrap()));
     world.gateway.configure(&address.to_string(), &other.to_string());
     world.gateway.start();

@@ -1,4 +1,4 @@
-//! The daemon under systemd: notifications, socket activation, stored descriptors. The test plays the part of systemd.
+//! The daemon under systemd: notifications, socket activation, stored descriptors. The test takes the place of systemd.
 
 mod activation;
 mod handover;
@@ -10,14 +10,14 @@ use rig::manager::Manager;
 
 use crate::support::World;
 
-/// A world whose daemon is started by a service manager.
+/// Creates a world whose daemon is started by a service manager.
 pub fn managed() -> World {
     let mut world = World::new();
     world.gateway.manager = Some(Manager::new().unwrap());
     world
 }
 
-/// Whether a notification has this line.
+/// Returns a predicate for notifications that contain this line.
 fn has(line: &str) -> impl Fn(&str) -> bool {
     move |message| message.lines().any(|said| said == line)
 }

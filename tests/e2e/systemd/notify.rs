@@ -64,7 +64,7 @@ fn the_status_line_stays_true_after_a_refused_reload_and_a_good_one() {
     };
     world.gateway.manager().wait_for(SOON, csr).unwrap();
 
-    // As ExecReload= does it: a wrong file is refused by a process that systemd also listens to.
+    // As with ExecReload=: a wrong file is refused by a process whose notifications systemd accepts as well.
     let good = world.gateway.config.clone();
     world.gateway.configure("mqtt-endpoint", "mqqt-endpoint");
     let mut check = world.gateway.command();
@@ -79,7 +79,7 @@ fn the_status_line_stays_true_after_a_refused_reload_and_a_good_one() {
     let manager = world.gateway.manager();
     manager.wait_for_after(before, SOON, has("READY=1")).unwrap();
     manager.wait_for_after(before, SOON, csr).unwrap();
-    // What was said of the wrong file meanwhile is not what stands there now.
+    // The message about the wrong file is not the current status text.
     let last_is_csr = || {
         let said = manager.messages().split_off(before);
         said.iter()

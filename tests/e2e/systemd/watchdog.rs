@@ -1,4 +1,4 @@
-//! The watchdog is fed only while every thread makes progress.
+//! The watchdog is notified only while every thread makes progress.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::registry::{bring_online_known, start_known};
 use crate::relay::Relay;
 use crate::support::{Gateway, PIN, SOON, World, options};
 
-/// Short, so that a test sees several meals; long enough for a busy machine.
+/// Short, so that a test sees several notifications; long enough for a busy machine.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// Has the daemon started by a service manager that watches it.
+/// Starts the daemon by a service manager with a watchdog.
 fn watch(world: &mut World) {
     let mut manager = Manager::new().unwrap();
     manager.watchdog = Some(LIMIT);
@@ -26,14 +26,14 @@ fn meals(gateway: &Gateway) -> usize {
     gateway.manager().count("WATCHDOG=1")
 }
 
-/// Waits for `more` meals, counted from now.
+/// Waits for `more` notifications, counted from now.
 fn wait_for_meals(gateway: &Gateway, more: usize) {
     let before = meals(gateway);
     wait::until(SOON, "meals of the watchdog", || meals(gateway) >= before + more)
         .unwrap_or_else(|error| panic!("{error}\n{}", gateway.log()));
 }
 
-/// Waits until systemd would have ended the daemon: no meal within the limit.
+/// Waits until systemd would have ended the daemon: no notification within the limit.
 fn wait_until_starved(gateway: &Gateway) {
     let mut last = (meals(gateway), std::time::Instant::now());
     let starved = || {
@@ -46,7 +46,7 @@ fn wait_until_starved(gateway: &Gateway) {
     wait::until(2 * SOON, "a starving watchdog", starved).unwrap();
 }
 
-/// Stops a thread of the daemon and waits for what systemd waits for.
+/// Stops a thread of the daemon and waits until systemd would end it.
 fn starves_without(thread: &str) -> World {
     let mut world = World::new();
     watch(&mut world);
@@ -107,7 +107,7 @@ fn an_outage_of_aws_does_not_starve_the_watchdog() {
 
 #[test]
 fn a_slow_token_does_not_starve_the_watchdog() {
-    // Each signature is longer than the watchdog's patience, and shorter than that for a signature.
+    // Each signature takes longer than the watchdog's limit, but less than the limit for a signature.
     let token = SlowSigner::new(SoftHsm::new("gateway", PIN).unwrap(), LIMIT + Duration::from_secs(2)).unwrap();
     let mut world = World::with(Box::new(token), options());
     watch(&mut world);

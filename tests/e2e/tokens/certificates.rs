@@ -1,4 +1,4 @@
-//! The certificate beside the request: however it arrives, and whichever replaces it.
+//! The certificate file, however it arrives and whichever certificate it replaces.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::support::{Gateway, THING, World};
 type Sign = fn(&FleetCa, &Path) -> String;
 type Install = fn(&Gateway, &str);
 
-/// By `cp`: truncated, then written.
+/// Writes the file like `cp`: truncated, then written.
 fn copy(gateway: &Gateway, pem: &str) {
     gateway.install(pem);
 }
@@ -26,7 +26,7 @@ fn rename(gateway: &Gateway, pem: &str) {
     fs::rename(draft, gateway.state("device.pem")).unwrap();
 }
 
-/// Over a line that breaks: the second half comes when the first one has been read and found wanting.
+/// Writes over an interrupted connection: the second half comes after the first half was read and refused.
 fn slowly(gateway: &Gateway, pem: &str) {
     let (first, second) = pem.split_at(pem.len() / 2);
     gateway.install(first);
@@ -38,7 +38,7 @@ fn slowly(gateway: &Gateway, pem: &str) {
     file.write_all(second.as_bytes()).unwrap();
 }
 
-/// Over a slow line: in two pieces, and closed after the second.
+/// Writes over a slow connection: in two pieces, and closes the file after the second one.
 fn piecewise(gateway: &Gateway, pem: &str) {
     let (first, second) = pem.split_at(pem.len() / 2);
     let mut file = fs::File::create(gateway.state("device.pem")).unwrap();
@@ -75,7 +75,7 @@ fn a_certificate_is_used_however_its_file_is_written() {
             assert_eq!(identity["problem"], Value::Null, "{version}, {way}");
             assert_eq!(identity["thing_name"], THING);
         }
-        // The next signer's begin with an empty place again, as at first boot.
+        // The next writers begin without a file again, as at first boot.
         world.gateway.stop();
         fs::remove_file(world.gateway.state("device.pem")).unwrap();
         world.gateway.start();
@@ -105,7 +105,7 @@ fn a_newer_certificate_is_used_without_a_restart_and_a_bad_one_is_not() {
         200,
         "the old credentials serve meanwhile"
     );
-    // AWS has to get to know the newer one: the drop comes again, and is expected again.
+    // AWS must register the newer one first, so the drop is expected again.
     world.gateway.wait_for_text("provisioning.phase", "pending");
     assert_eq!(world.gateway.status()["provisioning"]["problem"]["remedy"], "none");
     wait_for_session(&world, seen, &id);

@@ -1,4 +1,4 @@
-//! Keys that somebody else has made, or will make.
+//! Keys that somebody else has created, or will create.
 
 use rig::token::KeyKind;
 

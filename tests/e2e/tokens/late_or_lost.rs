@@ -1,4 +1,4 @@
-//! A token that is not there yet, and one that loses its state while it is used.
+//! A token that is not available yet, and one that loses its state while it is in use.
 
 use std::fs;
 
@@ -59,7 +59,7 @@ fn promise_8_a_reset_of_the_token_heals_in_the_next_handshake() {
     wait_for_session(&world, seen, &id);
     world.gateway.wait_online();
 
-    // The very first handshake after the reset: no other connection was begun, and none was given up.
+    // This is the first handshake after the reset: no other connection was begun, and none was abandoned.
     let handshakes: Vec<_> = world
         .cloud
         .events()
@@ -90,7 +90,7 @@ fn promise_8_a_reset_of_the_token_heals_in_the_next_handshake() {
     world.gateway.stop();
 }
 
-/// Objects are deleted, or the token is initialised anew, while the session stands: nothing needs a signature for a long time.
+/// Objects are deleted, or the token is initialised again, while the session is open and nothing needs a signature for a long time.
 #[test]
 fn promise_16_a_deleted_key_is_reported_before_a_signature_needs_it() {
     let (token, face) = shared(SoftHsm::new("gateway", PIN).unwrap());
@@ -105,7 +105,7 @@ fn promise_16_a_deleted_key_is_reported_before_a_signature_needs_it() {
         &["gatepost checks now that its key is still there", "token: ready"],
     );
 
-    // Only the objects: the token itself, its label and its PIN are as before.
+    // Only the objects: the token itself, its label and its PIN are unchanged.
     for token in fs::read_dir(token.tokens()).unwrap() {
         for file in fs::read_dir(token.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
@@ -140,19 +140,19 @@ fn promise_16_a_deleted_key_is_reported_before_a_signature_needs_it() {
     world.gateway.stop();
 }
 
-/// The process through which the module reaches its TPM: the newest, because one that was killed stays as a zombie.
+/// Returns the process through which the module reaches its TPM: the newest one, because a killed one stays as a zombie.
 fn helper_of(pid: u32) -> Option<u32> {
     let mut find = command::command("pgrep");
     let output = command::output(find.args(["--newest", "--parent", &pid.to_string()]), "procps").unwrap();
     let child = String::from_utf8_lossy(&output.stdout).lines().next()?.parse().ok()?;
-    // A shell stands in between.
+    // A shell is in between.
     helper_of(child).or(Some(child))
 }
 
 #[test]
 fn promise_8_a_connection_to_the_tpm_that_breaks_is_reopened() {
     let mut world = World::with(Box::new(Tpm::new(PIN).unwrap()), options());
-    // tpm2-tss then starts a program for the way, and each later call to a module without it is answered BAD_SEQUENCE.
+    // With this TCTI tpm2-tss starts a program for the connection. If that program ends, each later call to the module returns BAD_SEQUENCE.
     let tcti = world
         .gateway
         .env

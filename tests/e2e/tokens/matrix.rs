@@ -11,7 +11,7 @@ use crate::support::{World, options};
 
 const VERSIONS: [(TlsVersions, &str); 2] = [(TlsVersions::Only12, "TLSv1_2"), (TlsVersions::Only13, "TLSv1_3")];
 
-/// Both versions at once: most of their time is the pause after the first drop.
+/// Tests both versions concurrently: most of their time is the pause after the first drop.
 fn gets_online(empty: Empty, kind: KeyKind) {
     thread::scope(|scope| {
         for version in VERSIONS {
@@ -61,7 +61,7 @@ fn gets_online_over((tls_versions, version): (TlsVersions, &str), token: Box<dyn
             assert_eq!(handshake, (version.to_owned(), id.clone()), "{wanted}");
         }
     }
-    // One for the request; what asks whether an RSA key can do PSS is not counted.
+    // One for the request; the test whether an RSA key supports PSS is not counted.
     assert_eq!(signatures(&world.gateway), 1 + handshakes(&world));
     world.gateway.stop();
 }

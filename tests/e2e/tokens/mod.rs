@@ -1,5 +1,4 @@
-//! The token's face of the identity: every token, kind of key and TLS version; what becomes of keys, requests and
-//! certificates; and how a lost token comes back.
+//! Tokens: all kinds of tokens, keys and TLS versions; the handling of keys, requests and certificates; and recovery of a lost token.
 
 mod certificates;
 mod existing_keys;
@@ -20,10 +19,10 @@ use rig::token::{Class, Object, SoftHsm, Token, Tpm};
 
 use crate::support::{Gateway, PIN, SOON, THING, World};
 
-/// Makes an empty token.
+/// Creates an empty token.
 type Empty = fn() -> Box<dyn Token>;
 
-/// A token under the hand of its test, while a world stands on it.
+/// Shares a token between the test and its world.
 fn shared<T: Token + 'static>(token: T) -> (Arc<T>, Box<dyn Token>) {
     let token = Arc::new(token);
     (token.clone(), Box::new(token))
@@ -37,14 +36,14 @@ fn tpm() -> Box<dyn Token> {
     Box::new(Tpm::new(PIN).unwrap())
 }
 
-/// The private keys in the token, in the words of pkcs11-tool.
+/// Returns the private keys in the token, as pkcs11-tool lists them.
 fn private_keys(token: &dyn Token) -> Vec<Object> {
     let mut keys = token.objects().unwrap();
     keys.retain(|object| object.class == Class::PrivateKey);
     keys
 }
 
-/// The public key in a signing request, as the DER of its SubjectPublicKeyInfo.
+/// Returns the public key in a signing request, as the DER of its SubjectPublicKeyInfo.
 fn public_key_of(csr: &Path) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let (pem, der) = (folder.path().join("key.pem"), folder.path().join("key.der"));
@@ -57,7 +56,7 @@ fn public_key_of(csr: &Path) -> Vec<u8> {
     std::fs::read(der).unwrap()
 }
 
-/// OpenSSL's text of a signing request, after it has verified the signature.
+/// Returns OpenSSL's text of a signing request, after verifying its signature.
 fn verified(csr: &Path, args: &[&str]) -> String {
     let mut verify = command::command("openssl");
     let said = command::output(
@@ -70,12 +69,12 @@ fn verified(csr: &Path, args: &[&str]) -> String {
     String::from_utf8(said.stdout).unwrap()
 }
 
-/// The number of signatures since the start of the daemon, according to its status.
+/// Returns the number of signatures since the start of the daemon, according to its status.
 fn signatures(gateway: &Gateway) -> u64 {
     gateway.status()["token"]["signatures"].as_u64().unwrap()
 }
 
-/// Every handshake so far, on both endpoints.
+/// Returns the number of handshakes so far, on both endpoints.
 fn handshakes(world: &World) -> u64 {
     world.cloud.handshakes(Endpoint::Mqtt) + world.cloud.handshakes(Endpoint::Credentials)
 }

@@ -7,7 +7,7 @@ use rig::token::{Quirks, SoftHsm, Token, Tpm};
 
 use crate::support::PIN;
 
-/// Exit code, output and errors of one preparation, with the PIN on standard input.
+/// Runs a preparation with the PIN on standard input; returns exit code, output and errors.
 fn prepare(token: &dyn Token, action: &str, label: &str, pin: &str) -> (Option<i32>, String, String) {
     let mut gatepostd = Command::new(env!("CARGO_BIN_EXE_gatepostd"));
     gatepostd.envs(token.env()).env_remove("JOURNAL_STREAM");
@@ -84,7 +84,7 @@ fn promise_8_a_pin_is_tried_once_at_most_whatever_the_token_says() {
         assert_eq!(errors.is_empty(), said == "good", "{words:?}: {errors}");
         assert_eq!(quirks.calls("C_Login user").unwrap(), tries, "{words:?}");
     }
-    // A reader of its own takes the PIN.
+    // A separate PIN pad takes the PIN.
     quirks.set(&[&format!("protected-path {PIN}")]).unwrap();
     assert_eq!(prepare(&quirks, "prove", "gateway", "another").1, "good");
     assert_eq!(quirks.calls("C_Login user without a PIN").unwrap(), 1);

@@ -1,4 +1,4 @@
-//! Tokens with the faults and peculiarities of the field: a table of cases for each kind of outcome.
+//! Tokens with real-world faults and peculiarities: a table of cases for each kind of outcome.
 
 use std::fs;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const PIN_REFUSED: i32 = 77;
 /// EX_CONFIG
 const CONFIGURATION: i32 = 78;
 
-/// A world on a token without quirks yet.
+/// Creates a world on a token without quirks so far.
 fn world() -> (Arc<Quirks>, World) {
     let quirks = Quirks::new(SoftHsm::new("gateway", PIN).unwrap()).unwrap();
     quirks.set(&[]).unwrap();
@@ -24,7 +24,7 @@ fn world() -> (Arc<Quirks>, World) {
     (quirks, World::with(face, options()))
 }
 
-/// Ends with the code, says the words and a next step, and shows no PIN.
+/// Asserts that the daemon ends with the code, prints the words and a next step, and does not show the PIN.
 fn ends(world: &mut World, code: i32, words: &[&str], what: &[&str]) {
     let (status, log) = world.gateway.run_to_the_end();
     assert_eq!(status.code(), Some(code), "{what:?}\n{log}");
@@ -35,7 +35,7 @@ fn ends(world: &mut World, code: i32, words: &[&str], what: &[&str]) {
     assert!(!log.contains(PIN), "promise 10");
 }
 
-/// Opens the token and signs a request that OpenSSL finds good; returns the request's public key.
+/// Opens the token and signs a request that OpenSSL accepts; returns the request's public key.
 fn signs(world: &mut World, what: &[&str]) -> Vec<u8> {
     let _ = fs::remove_file(world.gateway.state("device.csr"));
     world.gateway.start();
@@ -69,7 +69,7 @@ fn promise_8_a_pin_that_may_be_wrong_is_not_tried_again() {
         ends(&mut world, PIN_REFUSED, &[said], words);
         assert_eq!(quirks.calls("C_Login user").unwrap(), tries, "{words:?}");
     }
-    // A driver that has lost its state is another matter: one more try, with the module reloaded.
+    // A driver that has lost its state is a different case: one more attempt, with the module reloaded.
     quirks.set(&["first-logins 1 5"]).unwrap();
     signs(&mut world, &["first-logins 1 5"]);
     assert_eq!(quirks.calls("C_Login user").unwrap(), 2);
@@ -113,7 +113,7 @@ fn promise_1_a_token_with_peculiarities_signs_with_its_key() {
             assert_eq!(quirks.calls("C_OpenSession rw").unwrap(), 0);
         }
     }
-    // A reader of its own takes the PIN: no file is asked for.
+    // A separate PIN pad takes the PIN: no file is required.
     quirks.set(&["protected-path correct-horse-battery"]).unwrap();
     let pin_file = format!("pin-file = \"{}\"", world.token.pin_file().display());
     world.gateway.configure(&pin_file, "");
@@ -121,7 +121,7 @@ fn promise_1_a_token_with_peculiarities_signs_with_its_key() {
     assert_eq!(quirks.calls("C_Login user without a PIN").unwrap(), 1);
     world.gateway.configure("[token]\n", &format!("[token]\n{pin_file}\n"));
 
-    // SoftHSM itself takes the data of hashing RSA mechanisms in parts.
+    // SoftHSM itself accepts the data of hashing RSA mechanisms in parts.
     quirks.set(&["always-authenticate strict"]).unwrap();
     world.gateway.configure(";object=device", ";object=rsa");
     assert_eq!(signs(&mut world, &["strict"]), own.public_key("02").unwrap());
@@ -177,7 +177,7 @@ fn faults_that_no_retry_fixes_end_the_daemon() {
     );
     assert_eq!(super::private_keys(quirks.inner()).len(), 1, "no second key");
 
-    // A key that is too small is refused before AWS does it.
+    // A key that is too small is refused before AWS refuses it.
     let mut tool = command::command("pkcs11-tool");
     tool.envs(quirks.inner().env())
         .arg("--module")
@@ -200,7 +200,7 @@ fn faults_that_no_retry_fixes_end_the_daemon() {
         &["RSA with 1024 bits", "2048 or more"],
         &["rsa:1024"],
     );
-    // Its private key object has the modulus as well.
+    // Its private key object contains the modulus as well.
     quirks.set(&["hide-public"]).unwrap();
     ends(
         &mut world,
@@ -210,7 +210,7 @@ fn faults_that_no_retry_fixes_end_the_daemon() {
     );
 }
 
-/// A faulty signature may reveal an RSA key, so each one is verified before it is used, and not only the first.
+/// A faulty signature may reveal an RSA key, so each one is verified before it is used, not only the first.
 #[test]
 fn promise_1_a_wrong_signature_is_never_used() {
     let (quirks, mut world) = world();
@@ -251,7 +251,7 @@ fn missing_parts_are_reported_and_waited_for() {
         world.gateway.stop();
     }
 
-    // The certificate at its place has the public key as well, and proves itself by a signature.
+    // The installed certificate contains the public key as well, and a signature proves that it is the right one.
     quirks.set(&[]).unwrap();
     world.gateway.start();
     let csr = world.gateway.wait_for_csr();
@@ -312,7 +312,7 @@ fn generating_a_key_beside_others_is_a_warning() {
 #[test]
 fn promise_8_a_token_that_fails_during_use_recovers_when_the_module_is_reloaded() {
     let (quirks, mut world) = world();
-    // One signature proves the key, one is the request's; what comes next is met by a module that has lost its state.
+    // One signature proves the key, one is for the request; then the module has lost its state.
     quirks.set(&["break-after 2 30"]).unwrap();
     world.gateway.start();
     world.certify();

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{public_key_of, verified};
 use crate::support::{THING, World};
 
-/// The subject's attributes in their order, each with its string type, once the signature is found good.
+/// Returns the subject's attributes in order, each with its string type, after verifying the signature.
 fn subject(csr: &Path) -> Vec<String> {
     let shape = "sep_multiline,sname,utf8,show_type";
     verified(csr, &["-subject", "-nameopt", shape])

@@ -1,4 +1,4 @@
-//! One key for a gateway's life: never deleted, never replaced, and asked for no more signatures than it must give.
+//! One key for a gateway's life: never deleted, never replaced, and used for no more signatures than necessary.
 
 use std::fs;
 

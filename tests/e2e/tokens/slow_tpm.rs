@@ -1,4 +1,4 @@
-//! A TPM that takes its time: programs do not wait for it, and it is asked for little.
+//! A slow TPM: programs do not wait for it, and it gets few commands.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const COMMANDS_OF_A_START: [(&str, u32, usize); 6] = [
     // tpm2-pkcs11's own in C_Initialize, for the token and for the empty slot that it always adds.
     ("TPM2_GetCapability", 0x17a, 4),
     ("TPM2_TestParms", 0x18a, 18),
-    // The login: a session, the object that the PIN opens, and what is sealed in it.
+    // The login: a session, the object that the PIN unlocks, and unsealing it.
     ("TPM2_StartAuthSession", 0x176, 1),
     ("TPM2_Unseal", 0x15e, 1),
     // That object, and the key.
@@ -21,11 +21,12 @@ const COMMANDS_OF_A_START: [(&str, u32, usize); 6] = [
     // The proof of the key, and two handshakes.
     ("TPM2_Sign", SIGN, 3),
 ];
-/// TPM2_ContextLoad, TPM2_ContextSave, TPM2_FlushContext: how the resource manager makes room, which is not gatepost's to spare.
+/// TPM2_ContextLoad, TPM2_ContextSave, TPM2_FlushContext: commands with which the resource manager makes room, and which gatepost cannot
+/// avoid.
 const SWAPPING: [u32; 3] = [0x161, 0x162, 0x165];
 const SIGN: u32 = 0x15d;
 
-/// A gateway with its key in a TPM behind a relay, started by a service manager that keeps socket and credentials.
+/// Creates a gateway with its key in a TPM behind a relay, started by a service manager that stores socket and credentials.
 fn with_relayed_tpm() -> (World, Arc<Tpm>) {
     let tpm = Arc::new(Tpm::relayed(PIN).unwrap());
     let mut world = World::with(Box::new(tpm.clone()), options());
@@ -47,7 +48,7 @@ fn promise_3_after_kill_9_programs_are_answered_before_the_tpm_is() {
     let before = world.gateway.credentials().body;
     let relay = tpm.relay().unwrap();
 
-    // One that does not answer at all is slower than any; then a slow one, with which the gateway comes back.
+    // A TPM that does not answer at all is the extreme case; then a slow one, with which the gateway recovers.
     relay.hold().unwrap();
     world.gateway.kill();
     let commands = relay.answered().unwrap().len();
@@ -85,7 +86,7 @@ fn a_start_needs_few_tpm_commands() {
         commands.retain(|code| !SWAPPING.contains(code));
         commands
     };
-    // The relay passes an answer on before it notes it.
+    // The relay forwards an answer before it records it.
     let signatures = || answered().iter().filter(|code| **code == SIGN).count();
     wait::until(SOON, "the third signature to be noted", || signatures() >= 3).unwrap();
     let commands = answered();

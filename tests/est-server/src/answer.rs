@@ -1,4 +1,4 @@
-//! Answers, and bodies that come slowly or break off.
+//! Responses, and bodies that are sent slowly or cut off.
 
 use std::io;
 use std::pin::Pin;
@@ -18,20 +18,20 @@ use crate::switches::{BodyForm, Switches};
 /// The media type of a certs-only PKCS#7 (RFC 8951, 3.2).
 pub(crate) const CERTS_ONLY: &str = "application/pkcs7-mime; smime-type=certs-only";
 
-/// Between the first half of a body and the end of the connection.
+/// Pause between the first half of a body and the end of the connection.
 const CUT_PAUSE: Duration = Duration::from_millis(20);
 
-/// The body of an answer.
+/// The body of a response.
 pub(crate) enum AnswerBody {
-    /// As a whole.
+    /// Sends the whole body.
     Full(Bytes),
-    /// Byte by byte.
+    /// Sends it byte by byte.
     Slow {
         bytes: Bytes,
         pause: Duration,
         sleep: Pin<Box<Sleep>>,
     },
-    /// The first half, then the connection is closed.
+    /// Sends the first half, then closes the connection.
     Cut {
         bytes: Bytes,
         sleep: Option<Pin<Box<Sleep>>>,
@@ -43,7 +43,7 @@ impl AnswerBody {
         Self::Full(text.into())
     }
 
-    /// The same body with a pause before each byte.
+    /// Adds a pause before each byte.
     pub(crate) fn slow(self, pause: Duration) -> Self {
         Self::Slow {
             bytes: self.into_bytes(),
@@ -52,7 +52,7 @@ impl AnswerBody {
         }
     }
 
-    /// The same body, broken off in the middle.
+    /// Cuts the body off in the middle.
     pub(crate) fn cut(self) -> Self {
         Self::Cut {
             bytes: self.into_bytes(),
@@ -90,7 +90,7 @@ impl Body for AnswerBody {
                 Some(Err(io::Error::other("broken off on purpose")))
             }
             Self::Cut { bytes, sleep: timer } => {
-                // hyper sends what it has before it waits, and nothing once a body has failed.
+                // hyper sends its data before it waits, but nothing once a body has failed.
                 *timer = Some(Box::pin(sleep(CUT_PAUSE)));
                 Some(Ok(Frame::data(bytes.split_to(bytes.len() / 2))))
             }
@@ -107,7 +107,7 @@ impl Body for AnswerBody {
     }
 }
 
-/// A refusal in plain text.
+/// Returns a response with plain text.
 pub(crate) fn text(status: StatusCode, text: &str) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::full(format!("{text}\n")));
     *response.status_mut() = status;
@@ -117,7 +117,7 @@ pub(crate) fn text(status: StatusCode, text: &str) -> Response<AnswerBody> {
     response
 }
 
-/// Certificates as the switches have them.
+/// Returns certificates in the form that the switches select.
 pub(crate) fn certificates(certificates: &[Vec<u8>], switches: &Switches) -> Response<AnswerBody> {
     let der = || pkcs7::der(certificates);
     let one_line = || base64_text::encode(&der());
@@ -154,7 +154,7 @@ pub(crate) fn certificates(certificates: &[Vec<u8>], switches: &Switches) -> Res
     let content_type = content_type.unwrap_or(HeaderValue::from_static(CERTS_ONLY));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
-    // RFC 7030 asks for it, RFC 8951 has clients ignore it.
+    // RFC 7030 requires this header; RFC 8951 tells clients to ignore it.
     headers.insert("content-transfer-encoding", HeaderValue::from_static("base64"));
     response
 }

@@ -52,16 +52,16 @@ Misbehaviour:
   -h, --help                 this text
   -V, --version              the version";
 
-/// An instruction of the command line.
+/// The result of parsing the command line.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Serve.
+    /// Run the server.
     Run(Box<Options>),
     /// Print this.
     Print(String),
 }
 
-/// The options that name the CA, which only together make one.
+/// The options that describe the CA, which must be given together.
 #[derive(Debug, Default)]
 struct CaOptions {
     certificates: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! Who asks: by a client certificate of this CA or of a bootstrap CA, or by a secret.
+//! Authenticates clients: by a client certificate of this CA or of a bootstrap CA, or by a secret.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub(crate) struct ClientCertificate {
     pub(crate) subject_alt_name: Option<Vec<u8>>,
     /// The subject as text.
     pub(crate) name: String,
-    /// Whether one of this server's CAs has issued it, and not a bootstrap CA.
+    /// Whether one of this server's CAs has issued it, not a bootstrap CA.
     pub(crate) is_own: bool,
 }
 
@@ -55,11 +55,11 @@ impl ClientCertificate {
     }
 }
 
-/// The users, and which one-time secrets are used up.
+/// The users, and the one-time secrets that are used up.
 #[derive(Debug)]
 pub(crate) struct Users {
     users: Vec<User>,
-    /// By name: the request that used the secret up, and the certificate that it got.
+    /// By user name: the request that used the secret up, and the certificate that it got.
     used: Mutex<HashMap<String, Used>>,
 }
 
@@ -70,12 +70,12 @@ pub(crate) struct Used {
     pub(crate) certificate: Vec<u8>,
 }
 
-/// A user whose secret is right.
+/// A user who has presented the right secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authenticated {
     pub(crate) name: String,
     pub(crate) one_time: bool,
-    /// How the secret was used before.
+    /// The earlier use of the secret, if any.
     pub(crate) used: Option<Used>,
 }
 

@@ -1,4 +1,4 @@
-//! Base64, read as generously as RFC 8951 asks for and written in every way that is seen.
+//! Base64, decoded as leniently as RFC 8951 requires and encoded in every way that occurs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Encodes in lines of `width` characters with this line break, the last one included.
+/// Encodes in lines of `width` characters. Each line, including the last one, ends with this line break.
 pub(crate) fn encode_in_lines(bytes: &[u8], width: usize, line_break: &str) -> String {
     let text = encode(bytes);
     let mut lines = String::with_capacity(text.len() * 2);

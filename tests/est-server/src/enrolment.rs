@@ -1,4 +1,4 @@
-//! simpleenroll and simplereenroll: who may, what is asked for, and what is issued.
+//! simpleenroll and simplereenroll: authorisation, and issuing certificates.
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as HttpBody, Bytes};
@@ -15,7 +15,7 @@ use crate::pkcs10::Pkcs10;
 use crate::state::State;
 use crate::switches::{CertificateFault, Switches};
 
-/// A request has some hundred bytes; one with an RSA 8192 key and many names still fits.
+/// Maximum size of a request. Normal requests have some hundred bytes; one with an RSA 8192 key and many names still fits.
 const MAX_REQUEST: usize = 64 * 1024;
 
 /// Answers a request for a certificate.
@@ -36,7 +36,7 @@ where
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.to_ascii_lowercase().starts_with("application/pkcs10"));
-    // The body is read first: a client that still writes it might not read a refusal.
+    // The body is read first, because a client that is still writing it might not read a refusal.
     let body = Limited::new(request.into_body(), MAX_REQUEST).collect().await;
     let client = user
         .as_ref()
@@ -85,7 +85,7 @@ where
     .await
 }
 
-/// Whether this client may do this.
+/// Checks whether this client is authorised for this operation.
 fn authorize(
     state: &State,
     operation: Operation,

@@ -1,4 +1,4 @@
-//! The record of what was asked and what was answered.
+//! The record of requests and responses.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,27 +21,27 @@ pub enum Operation {
     Reenrol,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A TLS handshake failed.
     TlsRefused {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A request was answered.
     Answered {
-        /// What was asked; `None` for anything but EST.
+        /// The operation; `None` for anything but EST.
         operation: Option<Operation>,
         /// The user or the certificate's subject that authenticated it.
         client: Option<String>,
-        /// The status code; 0 where the connection was closed or kept waiting instead.
+        /// The status code; 0 if the connection was closed or kept waiting instead.
         status: u16,
         /// The reason of a refusal, or the fault that was switched on.
         note: String,
     },
-    /// A certificate was issued. It comes before the answer, which may be lost.
+    /// A certificate was issued. This event precedes the response, which may be lost.
     Issued {
         /// The common name.
         common_name: String,

@@ -1,4 +1,4 @@
-//! Answers with what the event says of them, and the faults that replace or damage them.
+//! Responses with a note for the event, and the faults that replace or damage them.
 
 use hyper::header::{HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -7,10 +7,10 @@ use crate::answer::{self, AnswerBody};
 use crate::state::State;
 use crate::switches::AnswerFault;
 
-/// The body that the fault for large bodies sends.
+/// Size of the body that the fault for large bodies sends.
 const HUGE_BODY: usize = 5 * 1024 * 1024;
 
-/// The answer, and what the event says of it.
+/// The response, and the note for the event.
 pub(crate) struct Answer {
     pub(crate) response: Response<AnswerBody>,
     pub(crate) client: Option<String>,
@@ -32,7 +32,7 @@ impl Answer {
     }
 }
 
-/// What happens in the place of an answer.
+/// The reaction in place of a response.
 pub(crate) struct NoAnswer {
     pub(crate) note: String,
     pub(crate) client: Option<String>,
@@ -50,7 +50,7 @@ impl NoAnswer {
     }
 }
 
-/// Carries out the next fault, around what the answer would be.
+/// Applies the next fault to the response.
 pub(crate) async fn with_faults(
     state: &State,
     is_enrolment: bool,

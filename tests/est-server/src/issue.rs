@@ -1,4 +1,4 @@
-//! Issues a certificate for a request, rightly or with the fault that is switched on.
+//! Issues a certificate for a request, correctly or with the fault that is switched on.
 
 use std::time::{Duration, SystemTime};
 
@@ -57,7 +57,7 @@ pub(crate) fn issue_certificate(
         Extension::extended_key_usage(purpose),
         Extension::subject_key_id(&x509::key_id(&key_info)),
     ];
-    // Of the true CA, so that only its signature tells the other one.
+    // With the name of the true CA, so that only the signature differs.
     extensions.extend(ca.authority_key_id());
     extensions.extend(request.subject_alt_name.clone().map(Extension::subject_alt_name));
     let unsigned = Unsigned {
@@ -72,7 +72,7 @@ pub(crate) fn issue_certificate(
     Ok(Issued { certificate, serial })
 }
 
-/// Puts the certificates of an answer in order.
+/// Orders the certificates of a response.
 pub(crate) fn arrange(leaf: Vec<u8>, ca: &Ca, order: CertificateOrder) -> Result<Vec<Vec<u8>>, Error> {
     let mut issuers = vec![ca.certificate.clone()];
     issuers.extend(ca.issuers.iter().cloned());

@@ -1,11 +1,10 @@
 //! An EST server (RFC 7030, with the clarifications of RFC 8951) for tests and trials.
 //!
-//! [`EstServer::start`] starts one on a thread of its own; dropping it ends it. [`Options`] says who may enrol, by which
-//! secret or bootstrap CA, and how long certificates live. [`Switches`] make it misbehave as real servers, proxies and networks
-//! do, and can be changed while it runs. [`EstServer::roll_over`] replaces the CA. [`EstServer::events`] lists what was asked
-//! and what was answered.
+//! [`EstServer::start`] starts one on a thread of its own; dropping it ends it. [`Options`] says who may enrol, with which secret or
+//! bootstrap CA, and how long certificates are valid. [`Switches`] make it misbehave like real servers, proxies and networks, and can be
+//! changed while it runs. [`EstServer::roll_over`] replaces the CA. [`EstServer::events`] lists requests and responses.
 //!
-//! It is not a CA for production: keys of its own making lie unencrypted on the disk, and nothing is ever revoked.
+//! It is not a CA for production: the keys that it creates are stored unencrypted, and nothing is ever revoked.
 
 mod answer;
 mod authentication;

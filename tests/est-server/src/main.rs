@@ -1,4 +1,4 @@
-//! The EST server as a command: it serves until it is told to stop.
+//! The EST server as a command, which runs until it is stopped.
 
 mod arguments;
 mod values;
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // Caught from the start on: an early SIGUSR1 would end the process.
+    // Signals are caught from the start: an early SIGUSR1 would end the process.
     let (mut terminate, mut interrupt, mut roll_over) = runtime.block_on(async {
         Ok::<_, std::io::Error>((
             signal(SignalKind::terminate())?,
@@ -80,6 +80,6 @@ fn print(event: &Event) {
     let time = now
         .format(format_description!("[hour]:[minute]:[second].[subsecond digits:3]"))
         .unwrap_or_default();
-    // Whoever reads it may have gone; the server goes on.
+    // The reader may have gone; the server goes on.
     let _ = writeln!(std::io::stdout(), "{time} {event}");
 }

@@ -1,4 +1,4 @@
-//! How a server is set up.
+//! The options of a server.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,7 +9,7 @@ use crate::ca::CaSource;
 use crate::events::Observer;
 use crate::switches::Switches;
 
-/// Somebody who may enrol by HTTP Basic authentication.
+/// A user who may enrol by HTTP Basic authentication.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
     /// The name.
@@ -28,13 +28,13 @@ pub enum RequestAttributes {
     NotFound,
     /// 204: the server has none.
     NoContent,
-    /// Demands challengePassword, which binds the request to the TLS connection and cannot be computed in TLS 1.3.
+    /// Requires challengePassword, which binds the request to the TLS connection and cannot be computed in TLS 1.3.
     ChallengePassword,
     /// The DER of a CsrAttrs.
     Der(Vec<u8>),
 }
 
-/// How a server is set up.
+/// The options of a server.
 #[derive(Clone)]
 pub struct Options {
     /// The host name in the server's certificate and its URL.
@@ -43,25 +43,25 @@ pub struct Options {
     pub listen: IpAddr,
     /// The port; 0 for a free one.
     pub port: u16,
-    /// The folder of keys and certificates, found again by the next start; `None` for a temporary one.
+    /// The folder of keys and certificates, which is reused by the next start; `None` for a temporary one.
     pub dir: Option<PathBuf>,
     /// The label in the path (`/.well-known/est/LABEL/...`). The path without a label works as well.
     pub label: Option<String>,
     /// The CA's certificate and key.
     pub ca: CaSource,
-    /// Who may enrol by a secret.
+    /// The users who may enrol with a secret.
     pub users: Vec<User>,
     /// The CA certificates (PEM) whose holders may enrol for the first time.
     pub bootstrap_cas: Option<String>,
     /// Whether anybody may enrol.
     pub open: bool,
-    /// Whether a used-up secret still works for the very request that used it up: the same certificate is given again.
+    /// Whether a used-up secret still works for the same request that used it up, which then gets the same certificate again.
     pub repeat_same_request: bool,
-    /// How long certificates live.
+    /// How long certificates are valid.
     pub lifetime: Duration,
     /// The answer to `GET csrattrs`.
     pub request_attributes: RequestAttributes,
-    /// The switches' first positions.
+    /// The initial switches.
     pub switches: Switches,
     /// Called for each event as it happens.
     pub observer: Option<Observer>,

@@ -1,4 +1,4 @@
-//! Reads a certificate signing request, and proves that its sender has the key.
+//! Parses a certificate signing request, and verifies that its sender holds the key.
 
 use ring::signature;
 use x509_parser::certification_request::X509CertificationRequest;
@@ -8,24 +8,24 @@ use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 use crate::x509::oid;
 
-/// What a request asks for.
+/// The content of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pkcs10 {
     /// The subject as DER.
     pub(crate) subject: Vec<u8>,
-    /// The first common name, or nothing.
+    /// The first common name; empty if there is none.
     pub(crate) common_name: String,
     /// The public key as SubjectPublicKeyInfo.
     pub(crate) key_info: Vec<u8>,
-    /// The value of the subjectAltName extension, if it is asked for.
+    /// The value of the subjectAltName extension, if it is requested.
     pub(crate) subject_alt_name: Option<Vec<u8>>,
 }
 
 impl Pkcs10 {
-    /// Reads a request in DER.
+    /// Parses a request in DER.
     ///
     /// # Errors
-    /// With the reason, as the client is to be told.
+    /// With the reason, for the client.
     pub(crate) fn parse(der: &[u8]) -> Result<Self, String> {
         let (rest, request) =
             X509CertificationRequest::from_der(der).map_err(|_| "the body is no PKCS#10 request".to_owned())?;
@@ -48,7 +48,7 @@ impl Pkcs10 {
     }
 }
 
-/// The value of the subjectAltName extension that is asked for.
+/// Returns the value of the requested subjectAltName extension.
 fn subject_alt_name(info: &X509CertificationRequestInfo) -> Option<Vec<u8>> {
     info.iter_attributes()
         .find_map(|attribute| match attribute.parsed_attribute() {
@@ -61,10 +61,10 @@ fn subject_alt_name(info: &X509CertificationRequestInfo) -> Option<Vec<u8>> {
         })
 }
 
-/// Verifies a signature by the key in `key_info`.
+/// Verifies a signature with the key in `key_info`.
 ///
 /// # Errors
-/// When it is not the key's, or of a kind that this server does not know.
+/// If it was not made with the key, or this server does not support its algorithm.
 pub(crate) fn verify(
     key_info: &SubjectPublicKeyInfo,
     algorithm: &AlgorithmIdentifier,
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::x509::{SEQUENCE, element};
 
-    /// The value of subjectAltName for one DNS name.
+    /// Returns the value of subjectAltName for one DNS name.
     fn dns_name(name: &str) -> Vec<u8> {
         element(SEQUENCE, &[&element(0x82, &[name.as_bytes()])])
     }

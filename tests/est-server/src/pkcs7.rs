@@ -8,22 +8,22 @@ const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x0
 const CONTEXT_0: u8 = 0xa0;
 const VERSION_1: &[u8] = &[0x02, 0x01, 0x01];
 
-/// Writes one element; the way decides about its length.
+/// Writes an element. Each implementation has its own form of length.
 type Write = fn(u8, &[&[u8]]) -> Vec<u8>;
 
-/// The certificates as DER.
+/// Encodes certificates as DER.
 pub(crate) fn der(certificates: &[Vec<u8>]) -> Vec<u8> {
     write(element, certificates)
 }
 
-/// The certificates as BER in which every constructed element outside of them has an indefinite length.
+/// Encodes certificates as BER: every constructed element outside of them has an indefinite length.
 pub(crate) fn indefinite_ber(certificates: &[Vec<u8>]) -> Vec<u8> {
     write(indefinite, certificates)
 }
 
 fn write(constructed: Write, certificates: &[Vec<u8>]) -> Vec<u8> {
     let certificates: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
-    // The field is optional, and left out where it would be empty.
+    // The field is optional, and must be left out if it is empty.
     let certificates = match certificates.is_empty() {
         true => Vec::new(),
         false => constructed(CONTEXT_0, &certificates),
@@ -56,13 +56,13 @@ fn indefinite(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     ber
 }
 
-/// One PEM block.
+/// Returns a PEM block.
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let body = encode_in_lines(der, 64, "\n");
     format!("-----BEGIN {label}-----\n{body}-----END {label}-----\n")
 }
 
-/// A CERTIFICATE block for each certificate.
+/// Returns a CERTIFICATE block for each certificate.
 pub(crate) fn pem_certificates(certificates: &[Vec<u8>]) -> String {
     certificates.iter().map(|der| pem("CERTIFICATE", der)).collect()
 }

@@ -28,9 +28,9 @@ use crate::state::State;
 use crate::switches::{SwitchBoard, Switches};
 use crate::tls::ServerIdentity;
 
-/// A TPM takes up to 600 ms for a signature, and a slowed one in a test takes longer.
+/// Time limit of a handshake. A TPM takes up to 600 ms for a signature, and one that a test slows down takes longer.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
-/// After an accept error, which is most often "too many open files": trying again at once would only spin.
+/// Pause after an accept error. The usual error is "too many open files", and an immediate retry would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running EST server. Dropping it ends it.
@@ -39,7 +39,7 @@ pub struct EstServer {
     port: u16,
     end: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
-    /// Removed when the server ends.
+    /// The temporary folder, which is removed when the server ends.
     _temporary: Option<TempDir>,
 }
 
@@ -47,7 +47,7 @@ impl EstServer {
     /// Starts a server.
     ///
     /// # Errors
-    /// When the CA, the folder or the port cannot be used.
+    /// If the CA, the folder or the port cannot be used.
     pub fn start(options: Options) -> Result<Self, Error> {
         let (folder, temporary) = match &options.dir {
             Some(folder) => (folder.clone(), None),
@@ -99,7 +99,7 @@ impl EstServer {
         })
     }
 
-    /// The URL, with the label if there is one and without a slash at its end.
+    /// Returns the URL, with the label if there is one, and without a slash at its end.
     #[must_use]
     pub fn url(&self) -> String {
         let label = self.state.options.label.as_ref();
@@ -110,25 +110,25 @@ impl EstServer {
         )
     }
 
-    /// The port that it listens on.
+    /// Returns the port on which it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The root of the server's own certificate, which clients must trust, in PEM.
+    /// Returns the root of the server's own certificate in PEM, which clients must trust.
     #[must_use]
     pub fn server_ca_pem(&self) -> &str {
         self.state.identity.root_pem()
     }
 
-    /// The file of that root.
+    /// Returns the file with that root.
     #[must_use]
     pub fn server_ca_path(&self) -> &Path {
         self.state.identity.root_path()
     }
 
-    /// The certificates of all CAs so far, the newest first, in PEM.
+    /// Returns the certificates of all CAs so far in PEM, the newest first.
     #[must_use]
     pub fn ca_pem(&self) -> String {
         let own: Vec<Vec<u8>> = self.state.cas.lock().all().map(|ca| ca.certificate.clone()).collect();
@@ -140,7 +140,7 @@ impl EstServer {
         self.state.switches.set(change);
     }
 
-    /// Changes how long new certificates live.
+    /// Changes how long new certificates are valid.
     pub fn set_lifetime(&self, lifetime: Duration) {
         *self.state.lifetime.lock() = lifetime;
     }
@@ -148,7 +148,7 @@ impl EstServer {
     /// Replaces the CA by a new one. Certificates of the old one may still be renewed.
     ///
     /// # Errors
-    /// When the new key and certificate cannot be written.
+    /// If the new key and certificate cannot be written.
     pub fn roll_over(&self) -> Result<(), Error> {
         let mut cas = self.state.cas.lock();
         cas.roll_over(&self.state.folder)?;
@@ -158,7 +158,7 @@ impl EstServer {
         Ok(())
     }
 
-    /// The events so far.
+    /// Returns the events so far.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         self.state.events.all()
@@ -167,7 +167,7 @@ impl EstServer {
     /// Waits until `count` events satisfy `is_wanted`.
     ///
     /// # Errors
-    /// When they do not come in time.
+    /// If they do not occur in time.
     pub fn wait_for(&self, count: usize, patience: Duration, is_wanted: impl Fn(&Event) -> bool) -> Result<(), Error> {
         self.state.events.wait_for(count, patience, is_wanted)
     }
@@ -177,7 +177,7 @@ impl Drop for EstServer {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there has been printed already.
+            // A panic of the thread has been printed already.
             let _ = thread.join();
         }
     }
@@ -212,7 +212,7 @@ async fn connection(state: Arc<State>, tcp: TcpStream) {
                 let answered = respond(state.clone(), client.clone(), request);
                 async { answered.await.map_err(|Closed| io::Error::other("closed on purpose")) }
             });
-            // A connection that breaks off is the client's affair, or was wanted.
+            // A broken connection is the client's problem, or intended.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), answer)
                 .await;
@@ -225,7 +225,7 @@ async fn connection(state: Arc<State>, tcp: TcpStream) {
 }
 
 async fn handshake(state: &State, tcp: TcpStream) -> Result<tokio_rustls::server::TlsStream<TcpStream>, String> {
-    // Answers leave at once: a request and its answer are single small segments here.
+    // Nagle's algorithm is disabled: a request and its response are single small segments here.
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let mut clients: Vec<Vec<u8>> = state.cas.lock().all().map(|ca| ca.certificate.clone()).collect();
     clients.extend(state.bootstrap.iter().cloned());

@@ -1,4 +1,4 @@
-//! One request: which operation it is, who asks, and what is answered.
+//! Handles a request: determines the operation, authenticates the client, and responds.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ const CHALLENGE_PASSWORD: &[u8] = &[
     0x30, 0x0b, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07,
 ];
 
-/// The connection is to be closed without an answer.
+/// The connection must be closed without a response.
 #[derive(Debug)]
 pub(crate) struct Closed;
 
-/// Answers one request.
+/// Responds to a request.
 pub(crate) async fn respond<B>(
     state: Arc<State>,
     certificate: Option<Arc<ClientCertificate>>,

@@ -1,4 +1,4 @@
-//! The parts of a server that all its connections share.
+//! The state that all connections share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::switches::SwitchBoard;
 use crate::tls::ServerIdentity;
 
-/// The parts that all connections share.
+/// The state that all connections share.
 pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) cas: Mutex<Cas>,

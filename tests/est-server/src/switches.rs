@@ -1,4 +1,4 @@
-//! The misbehaviour of real servers, proxies and networks, as switches.
+//! Switches for the misbehaviour of real servers, proxies and networks.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-/// How the body of a successful answer is encoded.
+/// The encoding of the body of a successful response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BodyForm {
     /// Base64 of DER, in one line.
     #[default]
     Base64,
-    /// Base64 of DER in lines of 76 characters that end with CR LF, as RFC 2045 has it.
+    /// Base64 of DER in lines of 76 characters that end with CR LF, as in RFC 2045.
     Lines,
-    /// Base64 with blanks, tabs and empty lines strewn in.
+    /// Base64 with blanks, tabs and empty lines inside.
     WhiteSpace,
     /// Base64 of BER with indefinite lengths.
     IndefiniteBer,
@@ -24,36 +24,36 @@ pub enum BodyForm {
     PemCertificates,
     /// DER without base64.
     Binary,
-    /// Base64 with a character that is none of its alphabet in the middle.
+    /// Base64 with an invalid character in the middle.
     BrokenBase64,
-    /// The first half of the base64, as a complete answer.
+    /// The first half of the base64, as a complete response.
     Truncated,
     /// A PKCS#7 without any certificate.
     NoCertificates,
-    /// Nothing.
+    /// An empty body.
     Empty,
-    /// A web page, as a captive portal answers.
+    /// A web page, as from a captive portal.
     Html,
 }
 
-/// The order of the certificates in an answer to an enrolment.
+/// The order of the certificates in a response to an enrolment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateOrder {
-    /// The new certificate alone, as RFC 7030 has it.
+    /// The new certificate alone, as RFC 7030 requires.
     #[default]
     LeafOnly,
     /// The new certificate, then its CA's.
     LeafFirst,
     /// The CA's certificates, then the new one.
     LeafLast,
-    /// Between the CA's certificate and an unrelated one.
+    /// The new certificate between the CA's and an unrelated one.
     LeafBetween,
 }
 
-/// What is wrong with the certificate that is issued.
+/// A fault of the issued certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateFault {
-    /// Nothing.
+    /// No fault.
     #[default]
     None,
     /// It is for another key.
@@ -66,15 +66,15 @@ pub enum CertificateFault {
     NotYetValid,
     /// Its extended key usage is serverAuth, without clientAuth.
     WithoutClientAuth,
-    /// An unknown CA with the same name has signed it.
+    /// It was signed by an unknown CA with the same name.
     OtherCa,
     /// It is a CA certificate.
     IsCa,
-    /// It is the certificate that is being renewed once more.
+    /// It is the certificate that is being renewed, unchanged.
     Unchanged,
 }
 
-/// What happens instead of an answer, or to it.
+/// A fault of a response, or in place of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnswerFault {
     /// 202 with this Retry-After, or without one.
@@ -83,50 +83,50 @@ pub enum AnswerFault {
     Status(u16),
     /// 302 to this URL.
     Redirect(String),
-    /// The certificate is issued, a one-time secret is consumed, and then the connection is closed.
+    /// The certificate is issued, a one-time secret is used up, and then the connection is closed.
     LostAfterIssue,
     /// The connection is closed before anything is done.
     Closed,
     /// The connection is closed in the middle of the body.
     CutBody,
-    /// 200 with 5 MB.
+    /// Status 200 with a body of 5 MB.
     HugeBody,
-    /// The body comes byte by byte with this pause.
+    /// The body is sent byte by byte with this pause.
     SlowBody(Duration),
-    /// No answer, and the connection stays open.
+    /// There is no response, and the connection stays open.
     Hang,
 }
 
-/// A fault of the answers, and how often it happens.
+/// A fault of responses, and how often it occurs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The fault.
     pub kind: AnswerFault,
-    /// To so many answers; `None` for ever.
+    /// The number of responses; `None` for all.
     pub times: Option<u32>,
 }
 
 /// The switches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Switches {
-    /// How the body of a successful answer is encoded.
+    /// The encoding of the body of a successful response.
     pub body: BodyForm,
-    /// The order of the certificates in an answer to an enrolment.
+    /// The order of the certificates in a response to an enrolment.
     pub order: CertificateOrder,
-    /// What is wrong with the certificate that is issued.
+    /// The fault of issued certificates.
     pub certificate: CertificateFault,
-    /// Whether a successful enrolment is answered by 201 instead of 200.
+    /// Whether a successful enrolment is answered with 201 instead of 200.
     pub created: bool,
-    /// A Content-Type in the place of the right one.
+    /// A Content-Type in place of the right one.
     pub content_type: Option<String>,
-    /// What happens to the answers to enrolments, one fault after the other.
+    /// The faults of the next responses to enrolments, in order.
     pub enrolment_faults: VecDeque<Fault>,
     /// The same for cacerts and csrattrs.
     pub other_faults: VecDeque<Fault>,
 }
 
 impl AnswerFault {
-    /// So many times.
+    /// Creates a fault that occurs this many times.
     #[must_use]
     pub fn times(self, times: u32) -> Fault {
         Fault {
@@ -135,7 +135,7 @@ impl AnswerFault {
         }
     }
 
-    /// Again and again.
+    /// Creates a fault that occurs every time.
     #[must_use]
     pub fn forever(self) -> Fault {
         Fault {
@@ -145,7 +145,7 @@ impl AnswerFault {
     }
 }
 
-/// The switches while the server runs.
+/// The switches of a running server.
 #[derive(Clone, Debug)]
 pub(crate) struct SwitchBoard(Arc<Mutex<Switches>>);
 
@@ -162,7 +162,7 @@ impl SwitchBoard {
         self.0.lock().clone()
     }
 
-    /// Takes the fault of the next answer, and counts it.
+    /// Returns the fault of the next response, and counts it.
     pub(crate) fn next_fault(&self, is_enrolment: bool) -> Option<AnswerFault> {
         let mut switches = self.0.lock();
         let faults = match is_enrolment {

@@ -1,4 +1,4 @@
-//! The server's TLS: a root of its own, and client certificates that are asked for but not demanded.
+//! The server's TLS: its own root, and client certificates, which are requested but not required.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) struct ServerIdentity {
 }
 
 impl ServerIdentity {
-    /// The root in a folder, made if it is not there, and a new certificate under it.
+    /// Loads the root from a folder, or creates it, and issues a new certificate with it.
     pub(crate) fn open(folder: &Path, host: &str) -> Result<Self, Error> {
         let (root_path, key_path) = (folder.join("server-ca.pem"), folder.join("server-ca.key"));
         let (issuer, root_pem) = match root_path.exists() && key_path.exists() {
@@ -62,7 +62,7 @@ impl ServerIdentity {
         &self.root_path
     }
 
-    /// The configuration of the next connection: whose certificates are taken changes with each rollover.
+    /// Returns the configuration for the next connection. The accepted client certificates change with each rollover.
     pub(crate) fn config(&self, clients: &[Vec<u8>]) -> Result<Arc<ServerConfig>, Error> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(clients.iter().cloned().map(CertificateDer::from));

@@ -1,4 +1,4 @@
-//! The values of the command line's options.
+//! Parses the values of the command line's options.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use est_server::{AnswerFault, Fault, User};
 
-/// One of the words that an option takes.
+/// Parses one of the words that an option accepts.
 pub(crate) fn choose<T: Clone>(option: &str, word: &str, choices: &[(&str, T)]) -> Result<T, Box<dyn Error>> {
     let found = choices.iter().find(|(name, _)| *name == word);
     found.map(|(_, value)| value.clone()).ok_or_else(|| {
@@ -15,7 +15,7 @@ pub(crate) fn choose<T: Clone>(option: &str, word: &str, choices: &[(&str, T)]) 
     })
 }
 
-/// `KIND[=VALUE][xN]`.
+/// Parses `KIND[=VALUE][xN]`.
 pub(crate) fn fault(text: &str) -> Result<Fault, Box<dyn Error>> {
     let (kind, times) = match text.rsplit_once('x') {
         Some((kind, digits)) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -42,7 +42,7 @@ pub(crate) fn fault(text: &str) -> Result<Fault, Box<dyn Error>> {
     Ok(Fault { kind, times })
 }
 
-/// `NAME:FILE`. A secret on the command line would be visible to every user of the machine.
+/// Parses `NAME:FILE`. A secret on the command line would be visible to every user of the machine.
 pub(crate) fn user(text: &str, one_time: bool) -> Result<User, Box<dyn Error>> {
     let (name, file) = text.split_once(':').ok_or("a user is NAME:FILE")?;
     Ok(User {

@@ -1,4 +1,4 @@
-//! Writes certificates: DER by hand, so that a subject is copied byte for byte and any fault can be built in.
+//! Encodes certificates in DER directly, so that a subject can be copied byte for byte and any fault can be included.
 
 use std::time::SystemTime;
 
@@ -29,7 +29,7 @@ pub(crate) mod oid {
     pub(crate) const CLIENT_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
 }
 
-/// A DER element: the tag, and the parts that make up its content.
+/// Encodes a DER element: the tag, and the parts of its content.
 pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut der = vec![tag];
@@ -53,7 +53,7 @@ pub(crate) fn object_identifier(content: &[u8]) -> Vec<u8> {
     element(0x06, &[content])
 }
 
-/// A name with a common name and nothing else.
+/// Encodes a name that consists of a common name only.
 pub(crate) fn common_name(text: &str) -> Vec<u8> {
     let value = element(UTF8_STRING, &[text.as_bytes()]);
     let attribute = element(SEQUENCE, &[&object_identifier(oid::COMMON_NAME), &value]);
@@ -77,7 +77,7 @@ impl Extension {
         Self::new(oid::BASIC_CONSTRAINTS, is_ca, element(SEQUENCE, &[content]))
     }
 
-    /// keyCertSign and cRLSign for a CA, digitalSignature for a device.
+    /// Returns the key usage: keyCertSign and cRLSign for a CA, digitalSignature for a device.
     pub(crate) fn key_usage(is_ca: bool) -> Self {
         let bits: &[u8] = if is_ca { &[0x01, 0x06] } else { &[0x07, 0x80] };
         Self::new(oid::KEY_USAGE, true, element(BIT_STRING, &[bits]))
@@ -111,7 +111,7 @@ impl Extension {
     }
 }
 
-/// A certificate before it is signed. Names and the public key are DER.
+/// A certificate without its signature. Names and the public key are in DER.
 pub(crate) struct Unsigned<'a> {
     pub(crate) issuer: &'a [u8],
     pub(crate) subject: &'a [u8],
@@ -122,7 +122,7 @@ pub(crate) struct Unsigned<'a> {
 }
 
 impl Unsigned<'_> {
-    /// Has it signed by `sign`, whose AlgorithmIdentifier is `algorithm`. Returns the certificate and its serial number in hexadecimal.
+    /// Signs it with `sign`, whose AlgorithmIdentifier is `algorithm`. Returns the certificate and its serial number in hexadecimal.
     pub(crate) fn sign(
         &self,
         algorithm: &[u8],
@@ -151,12 +151,12 @@ impl Unsigned<'_> {
     }
 }
 
-/// The key identifier of a public key (RFC 7093, method 1).
+/// Returns the key identifier of a public key (RFC 7093, method 1).
 pub(crate) fn key_id(key_info: &[u8]) -> Vec<u8> {
     digest(&SHA256, key_info).as_ref().iter().take(20).copied().collect()
 }
 
-/// Sixteen random bytes; the first is neither zero nor negative.
+/// Returns sixteen random bytes whose first one is neither zero nor negative.
 fn serial() -> Result<[u8; 16], Error> {
     let random = ring::rand::SystemRandom::new();
     let bytes: ring::rand::Random<[u8; 16]> =
@@ -168,7 +168,7 @@ fn serial() -> Result<[u8; 16], Error> {
     Ok(bytes)
 }
 
-/// UTCTime up to 2049, GeneralizedTime from then on (RFC 5280, 4.1.2.5).
+/// Encodes a time: UTCTime up to 2049, GeneralizedTime from then on (RFC 5280, 4.1.2.5).
 fn moment(time: SystemTime) -> Vec<u8> {
     let time = OffsetDateTime::from(time);
     let (tag, text) = match time.year() {

@@ -1,4 +1,4 @@
-//! The command: a CA in a token, a rollover by signal, and what it refuses to start with.
+//! Tests of the command: a CA in a token, a rollover by signal, and invalid options.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// A client of the server that has just been started.
+/// Returns a client of the server that has just been started.
 fn client_of(server: &Process) -> Client {
     let value = |name: &str| {
         let line = server.wait_for_line(PATIENCE, |line| line.starts_with(name)).unwrap();
@@ -36,7 +36,7 @@ fn client_of(server: &Process) -> Client {
     Client::of(&value("url:"), &root)
 }
 
-/// An intermediate CA whose key is in the token, and the root above it.
+/// Creates an intermediate CA whose key is in the token, and the root above it.
 fn ca_of_token(token: &SoftHsm, folder: &Path) {
     std::fs::write(folder.join("public.der"), token.public_key("01").unwrap()).unwrap();
     let script = "openssl pkey -pubin -inform DER -in public.der -out public.pem

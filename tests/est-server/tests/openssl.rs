@@ -1,4 +1,4 @@
-//! The answers as openssl reads them.
+//! The responses, parsed by openssl.
 
 #![allow(
     clippy::unwrap_used,
@@ -121,7 +121,7 @@ fn the_published_certificates_connect_old_and_new_ca() {
     let new = server.ca_pem();
     client.write("new.pem", &new[..new.find("-----END").unwrap() + 26]);
     client.write("all.pem", &client.read_pkcs7(&client.get("cacerts").body));
-    // openssl takes a self-signed certificate for the end of the chain, so it is given the connecting ones alone.
+    // openssl treats a self-signed certificate as the end of the chain, so it gets only those that connect the CAs.
     openssl(
         &client,
         "awk '/BEGIN/{n++} {print > (\"part\" n \".pem\")}' all.pem; cat part3.pem part4.pem > cross.pem; ! [ -e part5.pem ]",

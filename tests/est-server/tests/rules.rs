@@ -1,4 +1,4 @@
-//! Who may enrol and renew, and each misbehaviour as a client sees it.
+//! Authorisation of enrolments and renewals, and each misbehaviour as a client sees it.
 
 #![allow(
     clippy::unwrap_used,

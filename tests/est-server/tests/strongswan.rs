@@ -1,4 +1,4 @@
-//! strongSwan's EST client as the judge: it enrols, waits, and renews at this server.
+//! Compatibility with strongSwan's EST client: it enrols, waits, and renews at this server.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ fn pki(client: &Client, arguments: &[&str]) -> Output {
 }
 
 fn enrol(client: &Client, arguments: &[&str]) -> Output {
-    // It takes the URL without the path of RFC 7030.
+    // It expects the URL without the path of RFC 7030.
     let url = client.url().replace("/.well-known/est", "");
     let mut all = vec![
         "--est",
@@ -67,7 +67,7 @@ fn strongswan_enrols_waits_and_renews() {
     let verify = "openssl verify -x509_strict -purpose sslclient -CAfile ca.pem own.pem";
     assert_eq!(openssl(&client, verify), "own.pem: OK\n");
 
-    // It wants base64 in one line, whatever RFC 8951 says.
+    // It requires base64 in one line, whatever RFC 8951 says.
     for order in [CertificateOrder::LeafOnly, CertificateOrder::LeafFirst] {
         server.switch(|switches| switches.order = order);
         let renewed = enrol(&client, &["--cert", "own.pem", "--key", "key.pem"]);

@@ -7,15 +7,15 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A command that finds the programs of the tests ([`search_path`]).
+/// Returns a command that finds the programs of the tests ([`search_path`]).
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env("PATH", search_path()).stdin(Stdio::null());
     command
 }
 
-/// The folders in which the tests' programs are found: the environment of `make setup-test` first, as the system may have another
-/// AWS CLI; and Debian's system programs, because `/usr/sbin` is not on an ordinary user's path.
+/// Returns the folders with the tests' programs: first the environment of `make setup-test`, because the system may have another AWS CLI,
+/// and then Debian's system programs, because `/usr/sbin` is not on an ordinary user's path.
 #[must_use]
 pub fn search_path() -> String {
     let path = std::env::var("PATH").unwrap_or_default();
@@ -28,7 +28,7 @@ pub fn search_path() -> String {
     format!("{own}{path}:/usr/sbin:/sbin")
 }
 
-/// The Python with the packages that the tests need: from the environment of `make setup-test`, else the system's.
+/// Returns the Python with the packages that the tests need: from the environment of `make setup-test`, else the system's.
 #[must_use]
 pub fn python() -> PathBuf {
     let own = environment().join("python3");
@@ -87,7 +87,7 @@ pub fn output(command: &mut Command, package: &str) -> Result<Output> {
     command.output().map_err(|error| not_started(command, package, error))
 }
 
-/// The error of a program that could not be started.
+/// Returns the error of a program that could not be started.
 pub(crate) fn not_started(command: &Command, package: &str, error: std::io::Error) -> anyhow::Error {
     let program = command.get_program().to_string_lossy().into_owned();
     let missing = error.kind() == ErrorKind::NotFound;

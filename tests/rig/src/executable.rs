@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 /// Copies a program with its mode.
 ///
 /// # Errors
-/// When cp(1) cannot be started or fails.
+/// If cp(1) cannot be started or fails.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     succeeded(Command::new("cp").arg(from).arg(to).status()?)
 }
@@ -18,7 +18,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Writes a script that everybody may run.
 ///
 /// # Errors
-/// When sh(1) cannot be started, or the file cannot be written.
+/// If sh(1) cannot be started, or the file cannot be written.
 pub fn write(path: &Path, script: &str) -> Result<()> {
     let mut shell = Command::new("sh")
         .args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"])

@@ -84,13 +84,13 @@ impl FleetCa {
         Ok(ca)
     }
 
-    /// The root certificate as a file.
+    /// Returns the path of the root certificate.
     #[must_use]
     pub fn ca_pem_path(&self) -> PathBuf {
         self.folder.path().join("deviceRootCA.pem")
     }
 
-    /// The root certificate.
+    /// Returns the root certificate.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -207,13 +207,13 @@ impl SoftwareKey {
         Ok(Self { folder })
     }
 
-    /// The private key as a PEM file.
+    /// Returns the path of the private key (PEM).
     #[must_use]
     pub fn key_path(&self) -> PathBuf {
         self.folder.path().join("device.key")
     }
 
-    /// The signing request as a PEM file.
+    /// Returns the path of the signing request (PEM).
     #[must_use]
     pub fn csr_path(&self) -> PathBuf {
         self.folder.path().join("device.csr")

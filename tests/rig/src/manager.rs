@@ -1,7 +1,7 @@
-//! A service manager for a single service, as systemd: receives its notifications, stores its descriptors, listens for it.
+//! A service manager for a single service, like systemd: receives its notifications, stores its descriptors, and listens on its sockets.
 //!
-//! The protocol is that of sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3). It never
-//! restarts or kills the service; the test does.
+//! The protocol is that of sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3). It never restarts or kills the service; the test
+//! does.
 
 use std::fs::File;
 use std::io::IoSliceMut;
@@ -66,7 +66,7 @@ impl Manager {
     /// Listens at `path` for the service, as a socket unit does, whether the service runs or not.
     ///
     /// # Errors
-    /// If nobody can listen there.
+    /// If the socket cannot be bound.
     pub fn listen(&mut self, path: &Path) -> Result<()> {
         std::fs::create_dir_all(path.parent().context("a socket in no folder")?)?;
         self.listener = Some(UnixListener::bind(path)?.into());
@@ -76,7 +76,7 @@ impl Manager {
     /// Listens at a TCP address for the service, as a socket unit does.
     ///
     /// # Errors
-    /// If nobody can listen there.
+    /// If the socket cannot be bound.
     pub fn listen_at(&mut self, address: SocketAddr) -> Result<()> {
         self.loopback = Some(TcpListener::bind(address)?.into());
         Ok(())
@@ -97,7 +97,7 @@ impl Manager {
     /// # Errors
     /// If a descriptor cannot be passed.
     pub fn started(&self, command: &Command) -> Result<Command> {
-        // LISTEN_PID is the service's own, and only the shell that becomes the service knows it.
+        // LISTEN_PID must be the service's own, which only the shell that becomes the service knows.
         let mut started = Command::new("sh");
         started.args(["-c", r#"LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" "$@""#]);
         started.arg(command.get_program()).args(command.get_args());
@@ -133,13 +133,13 @@ impl Manager {
         Ok(started)
     }
 
-    /// All notifications so far.
+    /// Returns all notifications so far.
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
         self.lock().messages.clone()
     }
 
-    /// The number of notifications that contain this line.
+    /// Returns the number of notifications that contain this line.
     #[must_use]
     pub fn count(&self, line: &str) -> usize {
         let has = |message: &&String| message.lines().any(|said| said == line);
@@ -156,7 +156,7 @@ impl Manager {
             .with_context(|| format!("notifications: {:#?}", self.messages()))
     }
 
-    /// Like [`wait_for_after`](Self::wait_for_after), from the first notification on.
+    /// Like [`wait_for_after`](Self::wait_for_after), starting with the first notification.
     ///
     /// # Errors
     /// Likewise.
@@ -164,13 +164,13 @@ impl Manager {
         self.wait_for_after(0, timeout, wanted)
     }
 
-    /// The names of the stored descriptors.
+    /// Returns the names of the stored descriptors.
     #[must_use]
     pub fn kept(&self) -> Vec<String> {
         self.lock().store.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// The stored descriptors, as files.
+    /// Returns the stored descriptors as files.
     ///
     /// # Errors
     /// If a descriptor cannot be copied.
@@ -216,7 +216,7 @@ fn hear(socket: &UnixDatagram, heard: &Mutex<Heard>) -> Result<()> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let name = field("FDNAME").unwrap_or("stored").to_owned();
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-    // One or the other, as systemd does it (service_notify_message, src/core/service.c).
+    // The two exclude each other, as in systemd (service_notify_message, src/core/service.c).
     if field("FDSTOREREMOVE") == Some("1") {
         heard.store.retain(|(kept, _)| *kept != name);
     } else if field("FDSTORE") == Some("1") {

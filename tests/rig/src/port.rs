@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result};
 
-/// Below Linux's ephemeral range (32768 and up): no outgoing connection can take one between the check and its use.
+/// The first port. It is below Linux's ephemeral range (32768 and up), so that no outgoing connection can take a port between the check and
+/// its use.
 const FIRST: u16 = 20_000;
 const PAIRS: u16 = 6_000;
 
-/// A port `p` such that `p` and `p + 1` are free on 127.0.0.1.
+/// Returns a port `p` such that `p` and `p + 1` are free on 127.0.0.1.
 ///
-/// The search starts at a different port in each test process, so parallel runs rarely collide. The caller must still retry
-/// if its server finds the port taken.
+/// The search starts at a different port in each test process, so parallel runs rarely collide. The caller must still retry if its server
+/// finds the port taken.
 ///
 /// # Errors
 /// If there is no such port.

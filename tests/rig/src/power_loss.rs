@@ -1,4 +1,4 @@
-//! Simulates a loss of power: data that a program wrote into a folder and did not sync is lost, all of it or some.
+//! Simulates a loss of power: data that a program wrote to a folder and did not sync is lost, completely or in part.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl PowerLoss {
     /// # Errors
     /// If there is no C compiler.
     pub fn new(folder: &Path, latency: Duration) -> Result<Self> {
-        // Beside the folder, for its files are linked.
+        // Beside the folder, because its files are linked.
         let beside = folder.parent().context("the folder has none around it")?;
         let own = tempfile::Builder::new().prefix("platter-").tempdir_in(beside)?;
         let library = shared_library(SOURCE, own.path())?;
@@ -45,7 +45,7 @@ impl PowerLoss {
         Ok(power)
     }
 
-    /// The variables that the program must be started with.
+    /// Returns the variables that the program must be started with.
     #[must_use]
     pub fn env(&self) -> [(String, String); 4] {
         let text = |path: &Path| path.display().to_string();
@@ -66,7 +66,7 @@ impl PowerLoss {
         for entry in fs::read_dir(self.platter().join("names"))? {
             let path = entry?.path();
             let mut content = fs::read(&path)?;
-            // A file that is there under another name now, or not any more, is as it was.
+            // A file that was renamed or deleted since is restored as it was.
             if let Ok(cached) = fs::read(self.folder.join(path.file_name().unwrap_or_default())) {
                 mix(&mut content, &cached, &mut survives);
             }

@@ -15,7 +15,7 @@ pub use rustix::process::Signal;
 
 use crate::{command, wait};
 
-/// The time to read the last output of a program that has ended. It is used up only if a grandchild holds the output open.
+/// Time limit for reading the last output of a program that has ended. It is used up only if a grandchild holds the output open.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A running program and everything it has printed. It is killed when this is dropped, and if that happens in a
@@ -76,7 +76,7 @@ impl Process {
         Ok(Self { name, child, output })
     }
 
-    /// The process ID.
+    /// Returns the process ID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -87,7 +87,7 @@ impl Process {
     /// # Errors
     /// If it has already ended.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
-        // A child that was not waited for keeps its id, so the signal cannot meet a stranger.
+        // The ID of a child that was not waited for is not reused, so the signal cannot reach another process.
         if let Some(status) = self.child.try_wait()? {
             bail!("{} has already ended with {status}", self.name);
         }
@@ -154,13 +154,13 @@ impl Process {
         }
     }
 
-    /// The number of lines so far.
+    /// Returns the number of lines so far.
     #[must_use]
     pub fn line_count(&self) -> usize {
         self.output.lock().lines.len()
     }
 
-    /// The output so far. It contains everything that was printed before the call, even on a busy machine.
+    /// Returns the output so far. It contains everything that was printed before the call, even on a busy machine.
     #[must_use]
     pub fn log(&self) -> String {
         self.output
@@ -177,7 +177,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only if it has ended by itself.
+        // Both fail only if the program has ended by itself.
         _ = self.child.kill();
         _ = self.child.wait();
         if thread::panicking() {
@@ -212,7 +212,7 @@ impl Output {
                 Err(_) => break,
                 Ok(_) => {}
             }
-            // Under the lock: what has left the pipe is among the lines before anybody looks at either.
+            // Done under the lock, so that data that has left the pipe is among the lines before anybody looks at either.
             let mut printed = self.lock();
             match rustix::io::read(stream, &mut buffer) {
                 Err(Errno::INTR) => continue,
@@ -235,7 +235,7 @@ impl Output {
         self.changed.notify_all();
     }
 
-    /// The lines, once the pipes are empty. The wait is short, because a program may print without end.
+    /// Returns the lines once the pipes are empty. The wait is short, because a program may print without end.
     fn lock_when_read(&self) -> MutexGuard<'_, Printed> {
         let deadline = Instant::now() + LAST_WORDS;
         let mut printed = self.lock();

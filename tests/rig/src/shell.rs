@@ -48,7 +48,7 @@ impl Shell {
         })
     }
 
-    /// The folder in which its steps run.
+    /// Returns the folder in which its steps run.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -79,7 +79,7 @@ impl Shell {
             .spawn()
             .unwrap_or_else(failed);
         if let Some(mut stdin) = child.stdin.take() {
-            // A step that asks nothing may have ended already.
+            // A step that reads no input may have ended already.
             let _ = stdin.write_all(answers.as_bytes());
         }
         let output = child

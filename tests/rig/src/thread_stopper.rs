@@ -1,4 +1,4 @@
-//! Stops one thread of a program under test, as a hang in a library would.
+//! Stops one thread of a program under test, like a hang in a library.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl ThreadStopper {
         Ok(Self { folder, library })
     }
 
-    /// The variables that the program must be started with.
+    /// Returns the variables that the program must be started with.
     #[must_use]
     pub fn env(&self) -> [(String, String); 2] {
         [

@@ -44,7 +44,7 @@ impl Unit {
 
 impl Drop for Unit {
     fn drop(&mut self) {
-        // Only what is empty goes: other tests' groups, and systemd's, stay.
+        // Only empty groups are removed: those of other tests and of systemd stay.
         for folder in self.0.ancestors().take_while(|folder| !folder.ends_with("cgroup")) {
             if fs::remove_dir(folder).is_err() {
                 break;

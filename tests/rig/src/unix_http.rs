@@ -13,19 +13,19 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The maximum number of header lines, more than any response of gatepost has.
 const MAX_HEADERS: usize = 32;
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The header lines in their order, names in lower case.
+    /// The header lines in order, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body, whose length is Content-Length.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The first header line with this name, in lower case.
+    /// Returns the first header line with this name, in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -38,10 +38,10 @@ impl Response {
         Ok(self.header("content-length").context("no Content-Length")?.parse()?)
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Errors
-    /// If it is not.
+    /// If it is not JSON.
     pub fn json(&self) -> Result<serde_json::Value> {
         serde_json::from_slice(&self.body)
             .with_context(|| format!("the body is not JSON: {}", String::from_utf8_lossy(&self.body)))
@@ -65,9 +65,8 @@ pub fn request_raw(socket: &Path, request: &[u8]) -> Result<Response> {
     parse(&exchange(socket, request)?)
 }
 
-/// Sends `bytes` as they are and returns what comes back until the server closes. A server may close before it has
-/// read everything (that is how it refuses what is too long), so a broken pipe or a reset ends the exchange and is
-/// no error.
+/// Sends `bytes` unchanged, and returns what is received until the server closes the connection. A server may close before it has read
+/// everything (that is how it refuses what is too long), so a broken pipe or a reset ends the exchange and is not an error.
 ///
 /// # Errors
 /// If nobody listens, or the server stays silent without closing.
@@ -75,7 +74,7 @@ pub fn exchange(socket: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
     converse(connect(socket)?, bytes)
 }
 
-/// The same over any connection. Its read timeout ends the wait for a response that does not come.
+/// Does the same over any connection. Its read timeout limits the wait for a response.
 ///
 /// # Errors
 /// If the connection fails, or the server stays silent without closing.
@@ -124,7 +123,7 @@ impl KeptConnection {
     /// Sends `request` unchanged and reads one response, which must have a Content-Length.
     ///
     /// # Errors
-    /// If the connection ends before the answer does, or that is not HTTP. The connection is of no more use then.
+    /// If the connection ends before the response does, or the response is not HTTP. The connection cannot be used any more then.
     pub fn ask(&mut self, request: &[u8]) -> Result<Response> {
         self.stream.get_mut().write_all(request)?;
         let mut head = Vec::new();
@@ -154,7 +153,7 @@ pub fn connect(socket: &Path) -> Result<UnixStream> {
 /// Parses one response with a Content-Length. Bytes after the body are an error, because clients would misread them.
 ///
 /// # Errors
-/// If it is not such an answer.
+/// If it is not such a response.
 pub fn parse(bytes: &[u8]) -> Result<Response> {
     let response = parse_head(bytes)?;
     let (announced, got) = (response.content_length()?, response.body.len());

@@ -1,4 +1,4 @@
-//! The CA rig, proven with the openssl command.
+//! Tests of the CA, with the openssl command.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail as loudly as they do")]
 
@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 const SUBJECT: &str = "/C=IN/O=Example/CN=gw-1";
 
-/// What `openssl`, with these arguments, says of a certificate in a file.
+/// Runs `openssl` with these arguments on a certificate in a file.
 fn openssl(args: &[&str], certificate: &str) -> Output {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(certificate.as_bytes()).unwrap();
@@ -28,7 +28,7 @@ fn public_key(certificate: &str) -> String {
     String::from_utf8(openssl(&["x509", "-noout", "-pubkey", "-in"], certificate).stdout).unwrap()
 }
 
-/// Empty if the chain holds at this moment, else OpenSSL's reason.
+/// Returns OpenSSL's reason why the chain is invalid at this moment; empty if it is valid.
 fn objection(ca: &FleetCa, certificate: &str) -> String {
     let ca = ca.ca_pem_path();
     let output = openssl(
@@ -63,7 +63,7 @@ fn the_articles_command_signs() {
     assert_eq!(objection(&ca, &certificate), "");
     let text = text(&certificate);
     assert!(text.contains("Subject: C = IN, O = Example, CN = gw-1"), "{text}");
-    // OpenSSL 3.4 and later add extensions unasked, and with them version 3.
+    // OpenSSL 3.4 and later add extensions by default, and with them version 3.
     assert_eq!(
         text.contains("Version: 1 (0x0)"),
         !text.contains("X509v3 extensions"),

@@ -1,4 +1,4 @@
-//! The network does to its connections what it says.
+//! Tests that the simulated network affects connections as documented.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,23 +16,23 @@ use std::time::Duration;
 use rig::network::{CLOUD, End, Network};
 use rig::user;
 
-/// Longer than the kernel waits before it sends something once more.
+/// Longer than the kernel waits before it retransmits.
 const SOON: Duration = Duration::from_secs(30);
-/// What has not come after this long, over a cable as fast as memory, does not come.
+/// Data that has not arrived after this time, over a cable as fast as memory, will not arrive.
 const NEVER: Duration = Duration::from_millis(300);
 
-/// A program at the gateway's host that says to the cloud what it is told, and tells what the cloud says.
+/// A program at the gateway's host that sends lines to the cloud and prints its responses.
 struct Talk {
     program: Child,
     heard_by_cloud: Receiver<String>,
     heard_by_gateway: Receiver<String>,
 }
 
-/// bash has TCP built in.
+/// bash can open TCP connections itself.
 const CLIENT: &str = "exec 3<>/dev/tcp/$0/$1 && { cat <&3 & cat >&3; }";
 
 impl Talk {
-    /// The cloud answers each line with the same line.
+    /// Starts the program. The cloud answers each line with the same line.
     fn over(network: &Network) -> Self {
         let (to_cloud, heard_by_cloud) = channel();
         let (to_gateway, heard_by_gateway) = channel();
@@ -121,7 +121,7 @@ fn a_network_can_be_cut_half_open_and_slow() {
     network.restore().unwrap();
     talk.expect(End::Gateway, Some("down"));
 
-    // More than the line takes at once: the end of it waits.
+    // More than the line accepts at once, so that its end waits.
     let long = "x".repeat(100_000);
     network.slow_down(Duration::from_secs(2)).unwrap();
     talk.say(&long);
@@ -134,6 +134,6 @@ fn a_network_can_be_cut_half_open_and_slow() {
     network.forget_connections().unwrap();
     network.set_cut(false).unwrap();
     talk.say("forgotten");
-    // The cloud's kernel knows nothing of it, says so, and the program ends.
+    // The cloud's kernel does not know the connection and resets it, so the program ends.
     talk.program.wait().unwrap();
 }

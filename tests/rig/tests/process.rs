@@ -1,4 +1,4 @@
-//! The process rig, proven on the shell.
+//! Tests of the process type, with the shell.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail as loudly as they do")]
 
@@ -51,7 +51,7 @@ fn a_line_that_does_not_come_in_time_is_an_error() {
 
 #[test]
 fn signals_arrive_and_the_exit_code_comes_back() {
-    // Not HUP: under nohup a shell starts with it ignored, and may then not trap it (POSIX, trap).
+    // Not HUP: under nohup a shell starts with HUP ignored, and may then not trap it (POSIX, trap).
     let mut process = shell("trap 'echo usr1' USR1; trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done");
     process.wait_for_line(PATIENCE, |line| line == "ready").unwrap();
     let seen = process.line_count();

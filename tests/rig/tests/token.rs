@@ -1,4 +1,4 @@
-//! The token rigs, proven on SoftHSM and on a software TPM.
+//! Tests of the tokens, on SoftHSM and on a software TPM.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use rig::token::{Class, KeyKind, Login, SoftHsm, Token, Tpm};
 
 const PIN: &str = "1234";
 
-/// A key pair is made inside, listed, can never leave, signs, and is gone when deleted.
+/// Asserts that a key pair is created inside, listed, never leaves the token, signs, and can be deleted.
 fn holds_its_keys(token: &dyn Token) {
     assert_eq!(token.objects().unwrap(), []);
     token.generate(KeyKind::EcP256, "device", "01").unwrap();
@@ -54,7 +54,7 @@ fn holds_its_keys(token: &dyn Token) {
     assert_eq!(token.objects().unwrap(), []);
 }
 
-/// What key 01 signs, OpenSSL verifies with its public key.
+/// Asserts that OpenSSL verifies what key 01 signs.
 fn signs(token: &dyn Token) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -73,7 +73,7 @@ fn signs(token: &dyn Token) {
     assert!(run(&mut verify, "openssl").unwrap().contains("Verified OK"));
 }
 
-/// r and s (32 bytes each) as the ECDSA-Sig-Value of RFC 3279.
+/// Encodes r and s (32 bytes each) as the ECDSA-Sig-Value of RFC 3279.
 fn der(signature: &[u8]) -> Vec<u8> {
     let integer = |bytes: &[u8]| {
         let digits: Vec<u8> = bytes.iter().copied().skip_while(|&byte| byte == 0).collect();

@@ -1,4 +1,4 @@
-//! The HTTP rig, proven on a server that is a few lines.
+//! Tests of the HTTP functions, with a server of a few lines.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail as loudly as they do")]
 
@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use rig::unix_http;
 
-/// Serves one connection: reads up to `limit` bytes or the end of the header, answers, closes. Returns what it read.
+/// Serves one connection: reads up to `limit` bytes or the end of the header, responds, and closes. Returns what it read.
 fn serve(socket: &Path, limit: usize, answer: &'static [u8]) -> JoinHandle<Vec<u8>> {
     let listener = UnixListener::bind(socket).unwrap();
     thread::spawn(move || {

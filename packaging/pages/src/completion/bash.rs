@@ -1,9 +1,9 @@
-//! For bash-completion, which loads the file when `gatepost` is completed first.
+//! Completion for bash. bash-completion loads the file when `gatepost` is completed for the first time.
 
 use super::line::{Line, Values};
 use super::role_aliases::ROLE_ALIASES;
 
-/// The script.
+/// Returns the script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
     let mut out = String::from("# bash completion for gatepost, made from its command table.\n\n");
     out.push_str(&format!("_gatepost_role_aliases() {{\n    {ROLE_ALIASES}\n}}\n\n"));

@@ -1,9 +1,9 @@
-//! For fish.
+//! Completion for fish.
 
 use super::line::{Line, Values, VerbLine};
 use super::role_aliases::ROLE_ALIASES;
 
-/// The script.
+/// Returns the script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
     let mut out = String::from("# fish completion for gatepost, made from its command table.\n\n");
     out.push_str(&format!(

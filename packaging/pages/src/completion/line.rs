@@ -1,4 +1,4 @@
-//! A command line as the shells complete it.
+//! A command line, as the shells complete it.
 
 use gatepost_client::command_line::{Command, CommandOption, GLOBAL_OPTIONS, Operand};
 
@@ -16,13 +16,13 @@ pub(super) enum Values {
     Nothing,
 }
 
-/// Fields of the status that scripts and people ask for most.
+/// Fields of the status that are used most.
 const FIELDS: &str = "state summary identity.thing_name identity.certificate_id identity.not_after identity.phase \
                       provisioning.phase session.phase session.problem.message token.phase clock.phase messages.queued \
                       messages.parked log_level.level";
 
 impl Values {
-    /// Finds what completes a value by its placeholder in the help.
+    /// Finds the completions for a value by its placeholder in the help.
     pub(super) fn of_placeholder(placeholder: &str) -> Self {
         // A word in capitals is the name of another value.
         let words = |text: &str, separator: char| {
@@ -46,7 +46,7 @@ impl Values {
         operand.map_or(Self::Nothing, |operand| Self::of(operand.choices, operand.name))
     }
 
-    /// Finds what completes a word of the command table.
+    /// Finds the completions for a word of the command table.
     fn of(choices: &[&str], placeholder: &str) -> Self {
         match choices.is_empty() {
             true => Self::of_placeholder(placeholder),
@@ -55,12 +55,12 @@ impl Values {
     }
 }
 
-/// A command line that is completed.
+/// A command line to complete.
 pub(super) struct Line {
     /// The command, such as `status`; empty for a program without commands.
     pub(super) command: &'static str,
     pub(super) summary: &'static str,
-    /// The words that may stand first after the command.
+    /// The words that may come first after the command.
     pub(super) verbs: Vec<VerbLine>,
     /// The completion of the first operand of a command without verbs.
     pub(super) argument: Values,
@@ -71,15 +71,15 @@ pub(super) struct Line {
 pub(super) struct VerbLine {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
-    /// The completion of the word after it.
+    /// The completions for the word after it.
     pub(super) argument: Values,
 }
 
 /// An option of a command.
 pub(super) struct CompletedFlag {
-    /// `--json`
+    /// The name, such as `--json`.
     pub(super) name: String,
-    /// Its value, if it takes one: the placeholder, and what completes it.
+    /// Its value, if it takes one: the placeholder, and the completions.
     pub(super) value: Option<(String, Values)>,
     pub(super) meaning: String,
 }

@@ -12,7 +12,7 @@ use crate::help::{self, Block};
 use crate::programs::Programs;
 use line::{CompletedFlag, Line};
 
-/// Each script by its file's name.
+/// Returns all scripts with the names of their files.
 pub(crate) fn scripts(programs: &Programs) -> Vec<(&'static str, String)> {
     let commands: Vec<Line> = COMMANDS.iter().map(Line::of_command).collect();
     let program =

@@ -1,9 +1,9 @@
-//! For zsh's completion system.
+//! Completion for zsh.
 
 use super::line::{Line, Values};
 use super::role_aliases::ROLE_ALIASES;
 
-/// The script.
+/// Returns the script.
 pub(super) fn script(own: &Line, commands: &[Line], others: &[(&str, Line)]) -> String {
     let programs: Vec<&str> = others.iter().map(|(program, _)| *program).collect();
     let mut out = format!(
@@ -56,7 +56,7 @@ fn arguments(line: &Line) -> String {
     let cases: Vec<String> = with_operand
         .map(|verb| format!("{}) {} ;;", verb.name, action(&verb.argument)))
         .collect();
-    // Of the command's own words the verb is the second.
+    // Of the command's own words the verb is the second one.
     let after = (!cases.is_empty()).then(|| format!("'2:argument:{{ case $words[2] in {} esac }}'", cases.join(" ")));
     let verbs = (!verbs.is_empty()).then(|| format!("'1:action:(({}))'", verbs.join(" ")));
     let argument = (line.argument != Values::Nothing).then(|| format!("'1:argument:{}'", action(&line.argument)));

@@ -1,4 +1,4 @@
-//! Faults of a claim: each is named, and a power cut between any two steps costs nothing.
+//! Faults during a claim: each is reported, and a power cut between any two steps loses nothing.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::bad_input::check_config;
 use crate::command::{client, run};
 use crate::support::SOON;
 
-/// Has the next attempt made now.
+/// Makes the next attempt now.
 fn retry(claiming: &Claiming) {
     let (code, _, error) = run(&mut client(&claiming.world.gateway, &["retry", "enrolment"]));
     assert_eq!(code, 0, "{error}");
@@ -22,7 +22,7 @@ fn what_aws_refuses_is_named_and_heals() {
     claiming.function("hook", "echo '{\"allowProvisioning\": false}'");
     claiming.world.gateway.start();
     claiming.wait_for_problem("Provisioning was not allowed by the hook");
-    // The certificate that waits is registered at last, and no other one is made.
+    // The created certificate is registered at last, instead of creating another one.
     assert_eq!(claiming.certificates().len(), 1);
 
     claiming.function("hook", "echo '{\"allowProvisioning\": true}'");
@@ -118,7 +118,7 @@ fn files_that_do_not_belong_together_are_found_by_the_check() {
 #[test]
 fn a_power_cut_between_any_two_steps_costs_no_thing_and_no_human() {
     let mut claiming = Claiming::with(&shipped("fleet-provisioning-template.json"), Some("hook"));
-    // The hook holds RegisterThing up, so that the daemon is killed while its answer is due.
+    // The hook delays RegisterThing, so that the daemon is killed while it waits for the answer.
     claiming.function(
         "hook",
         "touch \"$0.asked\"; while [ ! -e \"$0.go\" ]; do sleep 0.05; done; echo '{\"allowProvisioning\": true}'",
@@ -135,7 +135,7 @@ fn a_power_cut_between_any_two_steps_costs_no_thing_and_no_human() {
     let written: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
     assert_eq!(written["was-sent"], true);
 
-    // The token is used up, so another certificate is asked for, and the operator is told of the first one.
+    // The token is used up, so another certificate is requested, and the operator is told about the first one.
     claiming.world.gateway.start();
     claiming.world.gateway.wait_online();
     assert_eq!(claiming.world.gateway.status()["identity"]["thing_name"], NAME);
@@ -148,7 +148,7 @@ fn a_power_cut_between_any_two_steps_costs_no_thing_and_no_human() {
     let token = written["created"]["certificateOwnershipToken"].as_str().unwrap();
     assert!(!log.contains(token) && !kept.exists());
 
-    // What is registered is put into its place without asking AWS again.
+    // A registered certificate is installed without asking AWS again.
     claiming.world.gateway.stop();
     let certificate = fs::read_to_string(claiming.world.gateway.state("device.pem")).unwrap();
     let mut registered = written.clone();

@@ -1,4 +1,4 @@
-//! Enrolment by AWS fleet provisioning: a claim certificate is all that the image has.
+//! Enrolment by AWS fleet provisioning: the image contains only a claim certificate.
 
 mod faults;
 
@@ -17,10 +17,10 @@ use crate::bad_input::check_config;
 use crate::support::{self, PIN, SOON, World};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/Provisioning";
-/// The thing name that the template gives.
+/// The thing name from the template.
 const NAME: &str = "SN-4711";
 
-/// A gateway with a claim certificate, and AWS with the template, the policies and the role of config/aws.
+/// A gateway with a claim certificate, and a cloud with the template, the policies and the role of config/aws.
 struct Claiming {
     world: World,
     claim: CertificateId,
@@ -71,7 +71,7 @@ impl Claiming {
         Self { world, claim: claim.id }
     }
 
-    /// A function of the account that runs this script.
+    /// Creates a function of the account that runs this script.
     fn function(&self, name: &str, script: &str) {
         let path = self.world.gateway.folder.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -81,7 +81,7 @@ impl Claiming {
         });
     }
 
-    /// The certificates at AWS besides the claim certificate.
+    /// Returns the certificates at AWS other than the claim certificate.
     fn certificates(&self) -> Vec<cloudlet::Certificate> {
         let is_own = |known: &&cloudlet::Certificate| known.id != self.claim;
         self.world
@@ -122,7 +122,7 @@ fn promise_11_an_empty_gateway_claims_its_certificate_and_its_name() {
         let announced = |event: &Event| matches!(event, Event::Published { topic, .. } if *topic == format!("{NAME}/gatepost/status"));
         world.cloud.wait_for(SOON, announced).unwrap();
 
-        // A restart knows the name, and asks for nothing. The claim is not needed any more.
+        // After a restart the name is known, and nothing is requested. The claim certificate is not needed any more.
         world.gateway.stop();
         for file in ["claim.pem", "claim.key"] {
             fs::remove_file(world.gateway.folder.path().join(file)).unwrap();

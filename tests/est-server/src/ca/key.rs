@@ -30,10 +30,10 @@ enum Holder {
 }
 
 impl CaKey {
-    /// A key in memory, for instance read from a PEM file.
+    /// Creates a key from one in memory, for instance read from a PEM file.
     ///
     /// # Errors
-    /// When it is none of EC P-256, EC P-384 and RSA.
+    /// If it is none of EC P-256, EC P-384 and RSA.
     pub fn software(pair: KeyPair) -> Result<Self, Error> {
         let key_info = pair.subject_public_key_info();
         Ok(Self {
@@ -43,10 +43,10 @@ impl CaKey {
         })
     }
 
-    /// A key in a token, whose public half is `key_info` (DER).
+    /// Creates a key from one in a token, whose public key is `key_info` (DER).
     ///
     /// # Errors
-    /// When it is none of EC P-256, EC P-384 and RSA.
+    /// If it is none of EC P-256, EC P-384 and RSA.
     pub fn token(key: Pkcs11Key, key_info: &[u8]) -> Result<Self, Error> {
         Ok(Self {
             kind: KeyKind::of(key_info)?,
@@ -55,7 +55,7 @@ impl CaKey {
         })
     }
 
-    /// The public half as SubjectPublicKeyInfo (DER).
+    /// Returns the public key as SubjectPublicKeyInfo (DER).
     #[must_use]
     pub fn key_info(&self) -> &[u8] {
         &self.key_info

@@ -28,7 +28,7 @@ const CA_LIFETIME: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 /// The CA's certificate and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CaSource {
-    /// The ones in the server's folder, made there at the first start.
+    /// The ones in the server's folder, created at the first start.
     #[default]
     Folder,
     /// A key in a PEM file (PKCS#8).
@@ -51,7 +51,7 @@ pub enum CaSource {
     },
 }
 
-/// A CA certificate with its key.
+/// A CA certificate and its key.
 #[derive(Debug)]
 pub(crate) struct Ca {
     pub(crate) certificate: Vec<u8>,
@@ -63,11 +63,11 @@ pub(crate) struct Ca {
     pub(crate) common_name: String,
 }
 
-/// The CA in use and those that it has replaced.
+/// The current CA and those that it has replaced.
 #[derive(Debug)]
 pub(crate) struct Cas {
     generations: Vec<Ca>,
-    /// Each new CA's key signed by the old one, and the reverse (RFC 7030, 4.1.3).
+    /// Certificates that connect the CAs: each new CA's key signed by the old one, and the reverse (RFC 7030, 4.1.3).
     cross: Vec<Vec<u8>>,
 }
 
@@ -116,14 +116,14 @@ impl Ca {
         Self::new(vec![certificate], key)
     }
 
-    /// The extension that names this CA's key, if its certificate names it.
+    /// Returns the extension that identifies this CA's key, if its certificate has a key identifier.
     pub(crate) fn authority_key_id(&self) -> Option<Extension> {
         Some(Extension::authority_key_id(self.key_id.as_ref()?))
     }
 }
 
 impl Cas {
-    /// Opens the CA and those that have replaced it since, which are in `folder`.
+    /// Opens the CA and its successors in `folder`.
     pub(crate) fn open(source: &CaSource, folder: &Path) -> Result<Self, Error> {
         let first = match source {
             CaSource::Folder => open_or_make(folder, 1)?,
@@ -155,7 +155,7 @@ impl Cas {
         Ok(cas)
     }
 
-    /// Replaces the CA by a new one with a key of its own, kept in `folder`.
+    /// Replaces the CA by a new one with its own key, stored in `folder`.
     pub(crate) fn roll_over(&mut self, folder: &Path) -> Result<(), Error> {
         self.add(open_or_make(folder, self.generations.len() + 1)?)
     }
@@ -170,17 +170,17 @@ impl Cas {
         Ok(())
     }
 
-    /// The CA in use.
+    /// Returns the current CA.
     pub(crate) fn current(&self) -> Option<&Ca> {
         self.generations.last()
     }
 
-    /// All CAs, the newest first.
+    /// Returns all CAs, the newest first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Ca> {
         self.generations.iter().rev()
     }
 
-    /// The answer to cacerts: the CAs with their issuers, the newest first, then the certificates that connect them.
+    /// Returns the answer to cacerts: the CAs with their issuers, the newest first, then the certificates that connect them.
     pub(crate) fn published(&self) -> Vec<Vec<u8>> {
         let own = self
             .all()
@@ -209,7 +209,7 @@ fn ca_certificate(issuer: &[u8], subject: &[u8], key_info: &[u8], signer: &CaKey
         .0)
 }
 
-/// The names of certificate and key of the CA's n-th generation.
+/// Returns the file names of certificate and key of the CA's n-th generation.
 fn names(generation: usize) -> (String, String) {
     match generation {
         1 => ("ca.pem".to_owned(), "ca.key".to_owned()),
@@ -235,7 +235,7 @@ fn open_or_make(folder: &Path, generation: usize) -> Result<Ca, Error> {
     Ok(ca)
 }
 
-/// The certificates of a PEM text.
+/// Parses the certificates of a PEM text.
 pub(crate) fn ders(pem: &str) -> Result<Vec<Vec<u8>>, Error> {
     CertificateDer::pem_slice_iter(pem.as_bytes())
         .map(|der| der.map(|der| der.to_vec()))

@@ -1,4 +1,4 @@
-//! A CA key that a PKCS#11 token keeps.
+//! A CA key in a PKCS#11 token.
 
 use std::fmt;
 use std::path::Path;
@@ -27,7 +27,7 @@ impl Pkcs11Key {
     /// Opens the key that `uri` names: `pkcs11:token=LABEL;object=LABEL` (RFC 7512). Other attributes are refused.
     ///
     /// # Errors
-    /// When the module, the token, the PIN or the key cannot be used.
+    /// If the module, the token, the PIN or the key cannot be used.
     pub fn open(module: &Path, uri: &str, pin: &str) -> Result<Self, Error> {
         let (token, object) = labels(uri)?;
         let refused =
@@ -67,7 +67,7 @@ impl Pkcs11Key {
         })
     }
 
-    /// Hashes in software, because not every token knows the combined mechanisms.
+    /// Signs a message. The hash is computed in software, because not every token supports the combined mechanisms.
     pub(super) fn sign(&self, kind: KeyKind, message: &[u8]) -> Result<Vec<u8>, Error> {
         // DigestInfo of SHA-256 (RFC 8017, 9.2).
         const SHA256_INFO: &[u8] = &[
@@ -105,7 +105,7 @@ impl fmt::Debug for Pkcs11Key {
     }
 }
 
-/// A positive INTEGER out of big-endian bytes.
+/// Encodes big-endian bytes as a positive INTEGER.
 fn integer(bytes: &[u8]) -> Vec<u8> {
     let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
     let digits = bytes.get(start..).unwrap_or_default();

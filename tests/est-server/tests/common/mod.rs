@@ -1,4 +1,4 @@
-//! A client made of curl and openssl.
+//! A client that consists of curl and openssl.
 
 #![allow(
     dead_code,
@@ -14,16 +14,16 @@ use std::process::Command;
 
 use est_server::EstServer;
 
-/// A folder with a client's files.
+/// A client with its folder of files.
 pub struct Client {
     folder: tempfile::TempDir,
     url: String,
 }
 
-/// What the server answered.
+/// The response of the server.
 #[derive(Debug)]
 pub struct Answer {
-    /// The status, 0 without an answer.
+    /// The status; 0 without a response.
     pub status: u16,
     /// The header lines.
     pub headers: String,
@@ -32,12 +32,12 @@ pub struct Answer {
 }
 
 impl Client {
-    /// Trusts this server.
+    /// Creates a client that trusts this server.
     pub fn new(server: &EstServer) -> Self {
         Self::of(&server.url(), server.server_ca_pem())
     }
 
-    /// Trusts the server with this URL and root.
+    /// Creates a client that trusts the server with this URL and root.
     pub fn of(url: &str, server_ca_pem: &str) -> Self {
         let client = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -47,22 +47,22 @@ impl Client {
         client
     }
 
-    /// The server's URL.
+    /// Returns the server's URL.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Writes a file of the folder.
+    /// Writes a file in the folder.
     pub fn write(&self, name: &str, content: &str) {
         std::fs::write(self.folder.path().join(name), content).unwrap();
     }
 
-    /// Makes key.pem if it is missing, and request.b64 with this common name.
+    /// Creates key.pem if it is missing, and request.b64 with this common name.
     pub fn write_request(&self, name: &str) {
         openssl(
             self,
@@ -73,7 +73,7 @@ impl Client {
         );
     }
 
-    /// Enrols with request.b64; the rest are options of curl.
+    /// Enrols with request.b64 and options for curl.
     pub fn enrol(&self, options: &[&str]) -> Answer {
         self.post("simpleenroll", options)
     }
@@ -88,7 +88,7 @@ impl Client {
         self.curl(operation, &all)
     }
 
-    /// Gets something.
+    /// Sends a GET request.
     pub fn get(&self, operation: &str) -> Answer {
         self.curl(operation, &[])
     }
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// The certificates of a PKCS#7 as openssl prints them, whatever its encoding.
+    /// Returns the certificates of a PKCS#7 as openssl prints them, whatever its encoding.
     pub fn read_pkcs7(&self, body: &[u8]) -> String {
         std::fs::write(self.folder().join("p7"), body).unwrap();
         openssl(

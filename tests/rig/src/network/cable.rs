@@ -83,7 +83,7 @@ impl Network {
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// A command prefix that runs a program at the gateway's host, under the process ID of the prefix.
+    /// Returns a command prefix that runs a program at the gateway's host, under the process ID of the prefix.
     #[must_use]
     pub fn at_gateway(&self) -> Vec<String> {
         self.gateway.prefix(self.names.path())
@@ -108,7 +108,7 @@ impl Network {
         let mut names = String::new();
         for number in 1..=count {
             let hole = format!("2001:db8::{number:x}");
-            // Nobody has this hardware address, so the packets reach the cable and nobody answers.
+            // No host has this hardware address, so the packets reach the cable and nobody answers.
             let neighbour = ["neighbour", "add", &hole, "lladdr", "02:00:00:00:00:01", "dev", "cable"];
             self.gateway.run("ip", neighbour)?;
             names += &format!("{hole} {CLOUD_NAME}\n");

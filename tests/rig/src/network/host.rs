@@ -16,7 +16,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Makes a namespace in which only the loopback interface is up.
+    /// Creates a namespace in which only the loopback interface is up.
     pub fn new() -> Result<Self> {
         let mut unshare = command("unshare");
         unshare
@@ -41,12 +41,12 @@ impl Host {
         Ok(host)
     }
 
-    /// The ID of the process that holds the namespace.
+    /// Returns the ID of the process that holds the namespace.
     pub fn process_id(&self) -> u32 {
         self.holder.id()
     }
 
-    /// The namespace's file, as `nsenter` and setns(2) take it.
+    /// Returns the path of the namespace, for `nsenter` and setns(2).
     pub fn namespace(&self) -> String {
         format!("/proc/{}/ns/net", self.holder.id())
     }

@@ -15,10 +15,10 @@ use crate::command::{command, run};
 use crate::process::Process;
 use crate::wait;
 
-/// Time for a proxy to listen.
+/// Time limit for a proxy to start listening.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program that is a proxy.
+/// A proxy program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// tinyproxy.
@@ -30,13 +30,13 @@ pub enum Program {
 /// The credentials that a proxy demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
-    /// Nothing.
+    /// No credentials.
     Nothing,
     /// This user name and password, by HTTP Basic.
     Basic(&'static str, &'static str),
     /// HTTP Digest; only squid.
     Digest,
-    /// Another target: connections are allowed to port 1 alone.
+    /// A refusal of the target: connections are allowed to port 1 only.
     OtherTargets,
 }
 
@@ -56,7 +56,7 @@ impl Proxy {
     /// If the program is missing or does not listen.
     pub fn start(network: &Network, program: Program, demand: Demand) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("proxy-").tempdir()?;
-        // squid gives up root, and then opens its files.
+        // squid drops root before it opens its files.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o777))?;
         let names = folder.path().join("hosts");
         fs::write(&names, format!("127.0.0.1 localhost {CLOUD_NAME}\n"))?;
@@ -83,7 +83,7 @@ impl Proxy {
         Ok(fs::write(self.configuration(), text)?)
     }
 
-    /// Starts the program, if need be again, and waits until it listens. Called at the cloud's host.
+    /// Starts or restarts the program, and waits until it listens. Called at the cloud's host.
     ///
     /// # Errors
     /// If the program is missing or does not listen.
@@ -102,12 +102,12 @@ impl Proxy {
         wait::until(PATIENCE, "the proxy to listen", || TcpStream::connect(address).is_ok())
     }
 
-    /// Ends the program and with it all tunnels.
+    /// Ends the program, and with it all tunnels.
     pub fn stop(&mut self) {
         self.process = None;
     }
 
-    /// The value of `network.proxy`.
+    /// Returns the value of `network.proxy`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{CLOUD}:{}", self.port())

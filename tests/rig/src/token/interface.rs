@@ -12,24 +12,24 @@ use super::pkcs11_tool::{self, Login, Pkcs11Tool};
 /// A token of any kind. All operations use OpenSC's pkcs11-tool, so that an independent program verifies what gatepost
 /// reports about a token.
 pub trait Token {
-    /// The PKCS#11 module to load.
+    /// Returns the path of the PKCS#11 module.
     fn module(&self) -> &Path;
-    /// The environment in which the module finds this token.
+    /// Returns the environment in which the module finds this token.
     fn env(&self) -> Vec<(String, String)>;
-    /// The token's label.
+    /// Returns the token's label.
     fn label(&self) -> &str;
-    /// The user PIN.
+    /// Returns the user PIN.
     fn pin(&self) -> &str;
-    /// A file with the PIN and a newline, readable only by its owner.
+    /// Returns the path of a file with the PIN and a newline, readable only by its owner.
     fn pin_file(&self) -> &Path;
 
-    /// A pkcs11-tool command for this token.
+    /// Returns a pkcs11-tool command for this token.
     #[doc(hidden)]
     fn tool(&self) -> Pkcs11Tool {
         Pkcs11Tool::new(self.module(), self.env(), self.label())
     }
 
-    /// The RFC 7512 URI of the object with the label `object`. Both labels must need no escaping.
+    /// Returns the RFC 7512 URI of the object with the label `object`. Both labels must need no escaping.
     fn uri(&self, object: &str) -> String {
         format!("pkcs11:token={};object={object}", self.label())
     }
@@ -64,7 +64,7 @@ pub trait Token {
         Ok(())
     }
 
-    /// The public key of the pair with this `id`, as the DER of its SubjectPublicKeyInfo.
+    /// Returns the public key of the pair with this `id`, as the DER of its SubjectPublicKeyInfo.
     ///
     /// # Errors
     /// If there is no such key.
@@ -73,7 +73,7 @@ pub trait Token {
             .file_from(self.pin(), &["--read-object", "--type", "pubkey", "--id", id])
     }
 
-    /// Signs `message` with ECDSA over SHA-256 (the hash is made outside of the token); returns r and s.
+    /// Signs `message` with ECDSA over SHA-256 (the hash is computed outside of the token); returns r and s.
     ///
     /// # Errors
     /// If there is no such key or the token refuses.

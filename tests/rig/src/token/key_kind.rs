@@ -1,6 +1,6 @@
 //! Kinds of key pairs.
 
-/// A kind of key pair, as gatepost's configuration names them.
+/// A kind of key pair, with the names of gatepost's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// NIST P-256.
@@ -14,7 +14,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// Its name in `[token] generate`.
+    /// Returns its name in `[token] generate`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

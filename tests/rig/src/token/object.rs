@@ -12,7 +12,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// The name that pkcs11-tool uses.
+    /// Returns the name that pkcs11-tool uses.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::PrivateKey => "privkey",
@@ -101,7 +101,7 @@ fn class(line: &str) -> Option<Class> {
 mod tests {
     use super::*;
 
-    /// As OpenSC 0.23.0 prints it, shortened.
+    /// Output of OpenSC 0.23.0, shortened.
     const LISTING: &str = "\
 Public Key Object; EC  EC_POINT 256 bits
   EC_POINT:   0441044f63

@@ -11,7 +11,7 @@ use crate::command;
 
 const PACKAGE: &str = "opensc";
 
-/// pkcs11-tool's name for a kind of key.
+/// Returns pkcs11-tool's name for a kind of key.
 pub(super) fn key_type(kind: KeyKind) -> &'static str {
     match kind {
         KeyKind::EcP256 => "EC:prime256v1",

@@ -30,7 +30,7 @@ impl Quirks {
         Ok(Self { inner, module, folder })
     }
 
-    /// The token without quirks and log.
+    /// Returns the token without quirks and log.
     #[must_use]
     pub fn inner(&self) -> &SoftHsm {
         &self.inner
@@ -45,7 +45,7 @@ impl Quirks {
         Ok(fs::write(self.quirks_file(), quirks.join("\n"))?)
     }
 
-    /// The number of calls in the log that begin with `call`, such as `C_Login user`.
+    /// Returns the number of calls in the log that begin with `call`, such as `C_Login user`.
     ///
     /// # Errors
     /// If there is no log.

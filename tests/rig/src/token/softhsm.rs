@@ -70,7 +70,7 @@ impl SoftHsm {
         Ok(fs::create_dir(&tokens)?)
     }
 
-    /// The folder with the content of the tokens.
+    /// Returns the folder with the content of the tokens.
     #[must_use]
     pub fn tokens(&self) -> PathBuf {
         self.folder.path().join("tokens")
@@ -94,8 +94,8 @@ impl SoftHsm {
 
 /// A copy of the files of a token.
 ///
-/// SoftHSM writes a token's file anew at each login (`Token::loginUser` sets its flags), and a process killed in the midst of
-/// that leaves a token that nobody can read any more. Hardware does not do that, so a test that kills often restores the copy.
+/// SoftHSM rewrites a token's file at each login (`Token::loginUser` sets its flags), and a process that is killed meanwhile leaves a token
+/// that cannot be read any more. Hardware does not do that, so a test that kills often restores the copy.
 #[derive(Debug)]
 pub struct TokenCopy {
     files: Vec<(PathBuf, Vec<u8>)>,

@@ -30,7 +30,7 @@ const RESET: Duration = Duration::from_secs(20);
 /// killed when the value is dropped.
 #[derive(Debug)]
 pub struct Tpm {
-    // Dropped in this order: each one before what it stands on.
+    // The fields are dropped in this order: each one before those that it depends on.
     _resource_manager: Process,
     _bus: Process,
     relay: Option<TpmRelay>,
@@ -60,7 +60,7 @@ impl Tpm {
         Self::start(pin, true)
     }
 
-    /// The relay of a TPM that was made by [`Tpm::relayed`].
+    /// Returns the relay of a TPM that was created by [`Tpm::relayed`].
     ///
     /// # Errors
     /// If it was not.
@@ -188,10 +188,10 @@ impl Tpm {
         .map(drop)
     }
 
-    /// The TPM's count of authorisation failures (`TPM2_PT_LOCKOUT_COUNTER`).
+    /// Returns the TPM's count of authorisation failures (`TPM2_PT_LOCKOUT_COUNTER`).
     ///
     /// # Errors
-    /// If it does not say.
+    /// If it does not report one.
     pub fn wrong_pins(&self) -> Result<u32> {
         let said = self.tool("tpm2_getcap", &["properties-variable"])?;
         let count = said
@@ -201,7 +201,7 @@ impl Tpm {
         Ok(u32::from_str_radix(count, 16)?)
     }
 
-    /// swtpm's default locks after 3 failures in 1000 s, and counts each unclean end as one.
+    /// Resets the count of wrong PINs. swtpm's default locks after 3 failures in 1000 s, and counts each unclean end as one.
     fn forgive_wrong_pins(&self) -> Result<()> {
         self.tool(
             "tpm2_dictionarylockout",
@@ -217,7 +217,7 @@ impl Tpm {
     }
 }
 
-/// Without a store in the environment tpm2-pkcs11 looks into HOME, and fails where there is none.
+/// Returns the environment of tpm2-pkcs11. Without a store in it, tpm2-pkcs11 uses HOME, and fails if that is not set.
 fn environment(bus: &str, store: &Path) -> Vec<(String, String)> {
     [
         ("DBUS_SESSION_BUS_ADDRESS", bus),

@@ -49,7 +49,7 @@ pub(super) fn start_swtpm_on(state: &Path, port: u16) -> Result<Process> {
     swtpm
         .arg("--ctrl")
         .arg(format!("type=tcp,port={control},bindaddr={}", Ipv4Addr::LOCALHOST));
-    // Written once both channels listen. A look at the ports instead could meet somebody else's swtpm there.
+    // Written once both channels listen. Probing the ports instead could find another swtpm there.
     let pid_file = state.join("swtpm.pid");
     swtpm.arg("--pid").arg(format!("file={}", pid_file.display()));
     if pid_file.exists() {

@@ -48,7 +48,7 @@ impl TpmRelay {
         })
     }
 
-    /// The port that it listens on, for the swtpm TCTI.
+    /// Returns the port on which it listens, for the swtpm TCTI.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -70,7 +70,7 @@ impl TpmRelay {
         self.order("-1 -1\n")
     }
 
-    /// The codes of all commands that were answered so far (TPM 2.0 Library, part 2, 6.5.2).
+    /// Returns the codes of all commands that were answered so far (TPM 2.0 Library, part 2, 6.5.2).
     ///
     /// # Errors
     /// If the log cannot be read.
@@ -85,7 +85,7 @@ impl TpmRelay {
     }
 
     fn order(&self, order: &str) -> Result<()> {
-        // Whole at once: it is read at any time.
+        // Replaced atomically, because it is read at any time.
         let (draft, orders): (PathBuf, PathBuf) = (self.folder.path().join("draft"), self.folder.path().join("orders"));
         std::fs::write(&draft, order)?;
         Ok(std::fs::rename(draft, orders)?)
