@@ -1,11 +1,10 @@
-//! The two documents that gatepost rests on, followed step by step with their own commands against the local cloud:
+//! The two documents that gatepost is based on, followed step by step with their own commands against the local cloud:
 //!
 //! - "How do I use JITP with AWS IoT Core?" (<https://repost.aws/knowledge-center/aws-iot-core-jitp-setup>)
-//! - "Authorizing direct calls to AWS services using AWS IoT Core credential provider"
-//!   (AWS IoT developer guide, authorizing-direct-aws)
+//! - "Authorizing direct calls to AWS services using AWS IoT Core credential provider" (AWS IoT developer guide, authorizing-direct-aws)
 //!
-//! Where they say "replace with your own", the shell variables `ENDPOINT`, `PORT`, `ACCOUNT` and so on stand; what they
-//! type at a prompt comes from standard input; the AWS CLI finds the local cloud by its environment alone.
+//! The shell variables `ENDPOINT`, `PORT`, `ACCOUNT` and so on replace what the documents tell readers to replace with their own values.
+//! Answers to prompts come from standard input. The AWS CLI finds the local cloud by its environment only.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -109,7 +108,7 @@ fn register_the_ca(shell: &Shell) {
     );
     let register = "aws iot register-ca-certificate --ca-certificate file://deviceRootCA.pem \
                     --set-as-active --allow-auto-registration --registration-config file://jitp_template.json";
-    // A certificate of the CA itself does not hold the registration code: nothing is registered by that.
+    // A certificate signed by the CA without the registration code registers nothing.
     let refused = shell.failing(&format!("{register} --verification-cert file://deviceRootCA.pem"));
     assert!(refused.contains("RegistrationCodeValidationException"), "{refused}");
     assert_eq!(
@@ -126,7 +125,7 @@ fn register_the_ca(shell: &Shell) {
     assert_eq!(described["certificateDescription"]["autoRegistrationStatus"], "ENABLE");
 }
 
-/// The article's main template: the thing is named by the common name; the policy lets it be itself.
+/// Returns the article's main template: the thing name is the common name, and the policy allows it its own client ID and topics.
 fn template_body() -> String {
     let policy = r#"{"Version":"2012-10-17","Statement":[
         {"Effect":"Allow","Action":["iot:Connect"],
@@ -170,7 +169,7 @@ fn provision_by_the_first_connection(shell: &mut Shell, cloud: &Cloudlet) {
     );
     shell.step("cat deviceCert.crt deviceRootCA.pem > deviceCertAndCACert.crt");
 
-    // The local cloud's endpoint has a port of its own in the place of 8883.
+    // The local cloud's endpoint has another port than 8883.
     let endpoint = shell.text(
         "aws iot describe-endpoint --endpoint-type iot:Data-ATS",
         "/endpointAddress",
@@ -215,7 +214,7 @@ fn provision_by_the_first_connection(shell: &mut Shell, cloud: &Cloudlet) {
     let policies = shell.json("aws iot list-attached-policies --target $CERTIFICATE_ARN");
     assert_eq!(policies["policies"].as_array().map(Vec::len), Some(1), "{policies}");
 
-    // Later connections need no more than the device's own certificate.
+    // Later connections need only the device's own certificate.
     let seen = cloud.events().len();
     shell.step(&publish("deviceCertAndCACert.crt", "DemoThing/test", "DemoThing"));
     shell.step(&publish("deviceCert.crt", "DemoThing/test", "DemoThing"));
@@ -292,7 +291,7 @@ fn get_credentials(shell: &mut Shell) {
     );
 }
 
-/// The same cloud, the same CA, the same alias: gatepost is the second thing.
+/// gatepost joins the same cloud as a second thing, with the same CA and the same alias.
 fn gatepost_joins(shell: &Shell, cloud: &Cloudlet) {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let mut gateway = Gateway::new(cloud, &token as &dyn Token, &shell.path().join("deviceRootCA.pem"));
@@ -305,7 +304,7 @@ fn gatepost_joins(shell: &Shell, cloud: &Cloudlet) {
     );
     gateway.install(&fs::read_to_string(shell.path().join("device.crt")).unwrap());
     gateway.wait_for_text("session.phase", "connected");
-    // Its policy lacks the credentials, as the article's does; the operator attaches it, and the gateway heals.
+    // Its policy lacks the permission for credentials, like the article's; the operator attaches it, and the gateway recovers.
     gateway.wait_for_words("role_aliases.0.problem.message", "Access Denied");
     let principal = shell.text(
         &format!("aws iot list-thing-principals --thing-name {THING}"),
@@ -314,7 +313,7 @@ fn gatepost_joins(shell: &Shell, cloud: &Cloudlet) {
     shell.step(&format!(
         "aws iot attach-policy --policy-name Thing_Policy_Name --target {principal}"
     ));
-    // A refusal is asked about again only after minutes; a restart asks at once.
+    // After a refusal the next attempt is minutes away; a restart makes one at once.
     gateway.stop();
     gateway.start();
     gateway.wait_online();

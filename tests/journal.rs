@@ -1,5 +1,5 @@
-//! The journal's events against its catalog: every event has a name, an ID, an entry in the catalog and a line
-//! in the documentation, and none of these is of an event that does not exist.
+//! Compares the journal's events with the catalog: every event has a name, an ID, an entry in the catalog and a line in the documentation,
+//! and there are none of events that do not exist.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -17,7 +17,7 @@ use log::kv::{Key, Value, VisitSource};
 
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/gatepost.catalog");
 
-/// The catalog's entries: ID to header fields and text (https://systemd.io/CATALOG/).
+/// Returns the catalog's entries: ID to header fields and text (https://systemd.io/CATALOG/).
 fn catalog() -> BTreeMap<String, (BTreeMap<String, String>, String)> {
     let text = fs::read_to_string(CATALOG).unwrap();
     let without_comments: String = text
@@ -90,7 +90,7 @@ const FIELDS: [&str; 7] = [
     "TOPIC",
 ];
 
-/// The socket would have systemd start it again for the next program that connects.
+/// Stopping the service alone is not enough: through the socket, systemd would start it again for the next program that connects.
 #[test]
 fn whoever_is_told_to_stop_gatepost_is_told_to_close_its_socket_as_well() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -193,7 +193,7 @@ fn what_a_script_writes_is_an_event_too() {
     assert_eq!(field("GATEPOST_EVENT="), Event::PinUndecryptable.name());
 }
 
-/// Takes down what is logged, as the journal's logger does.
+/// Records what is logged, as the journal's logger does.
 #[derive(Clone, Default)]
 struct TakenDown(Arc<Mutex<Vec<BTreeMap<String, String>>>>);
 

@@ -1,4 +1,4 @@
-//! Links between the pages of the repository lead to files and headings that are there.
+//! Checks that links between the pages of the repository lead to existing files and headings.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests
 
@@ -25,13 +25,13 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// A page without its examples, in which brackets mean something else.
+/// Returns a page without its code blocks, in which brackets have another meaning.
 fn prose(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     text.split("```").step_by(2).collect()
 }
 
-/// The anchors of a page, as GitHub makes them of its headings.
+/// Returns the anchors of a page, as GitHub derives them from its headings.
 fn anchors(path: &Path) -> BTreeSet<String> {
     let prose = prose(path);
     let headings = prose.lines().filter(|line| line.starts_with('#'));
@@ -51,7 +51,7 @@ fn every_link_leads_somewhere() {
     let (mut followed, mut broken) = (0, Vec::new());
     for page in pages() {
         let prose = prose(&page);
-        // The text of a link may be wrapped, its target is not.
+        // The text of a link may be wrapped, but not its target.
         for link in prose.split("](").skip(1) {
             let link = link.split(')').next().unwrap();
             if link.contains("://") || link.contains(char::is_whitespace) || link.is_empty() {

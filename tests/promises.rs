@@ -1,4 +1,4 @@
-//! Holds docs/promises.md against the names of the tests.
+//! Compares docs/promises.md with the names of the tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read the repository has failed")]
 
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The numbers of the list under this heading.
+/// Returns the numbers of the list under this heading.
 fn listed(document: &str, heading: &str) -> BTreeSet<u32> {
     let (_, after) = document.split_once(&format!("\n## {heading}\n")).unwrap();
     let part = after.split("\n## ").next().unwrap();
@@ -15,7 +15,7 @@ fn listed(document: &str, heading: &str) -> BTreeSet<u32> {
         .collect()
 }
 
-/// The promises that test functions of the source files below `folder` name.
+/// Collects the promises in the names of test functions below `folder`.
 fn tested(folder: &Path, found: &mut BTreeSet<u32>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -27,7 +27,7 @@ fn tested(folder: &Path, found: &mut BTreeSet<u32>) {
     }
 }
 
-/// The promises that the tests of a source file name. A function that no test runner calls proves nothing.
+/// Returns the promises in the names of a source file's tests. A function that no test runner calls proves nothing.
 fn promises_in(source: &str) -> Vec<u32> {
     let mut promises = Vec::new();
     let mut attributes: Vec<&str> = Vec::new();
@@ -55,7 +55,7 @@ fn promises_in(source: &str) -> Vec<u32> {
     promises
 }
 
-/// Returns the faults of a list of promises, given those that tests name.
+/// Returns the faults of a list of promises, given those that have tests.
 fn faults(document: &str, tested: &BTreeSet<u32>) -> Vec<String> {
     let kept = listed(document, "Kept");
     let later = listed(document, "Not kept yet");

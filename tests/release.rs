@@ -1,4 +1,4 @@
-//! Consistency of a release: every place with the version agrees, and so do all descriptions of the first steps.
+//! Consistency of a release: all places agree on the version, and all descriptions of the first steps agree.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests
 
@@ -12,7 +12,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The versions of the changelog, the newest first, with their dates.
+/// Returns the versions of the changelog with their dates, the newest first.
 fn releases() -> Vec<(String, Option<String>)> {
     let changelog = read("CHANGELOG.md");
     let titles = changelog.lines().filter_map(|line| line.strip_prefix("## ["));
@@ -87,7 +87,7 @@ fn every_crate_of_the_workspace_has_the_version() {
     }
 }
 
-/// The emulator is useful without gatepost, so it can be published: what it needs for that is in its package.
+/// The emulator is useful without gatepost, so its package must be complete enough to be published.
 #[test]
 fn the_emulator_can_be_packaged() {
     let mut cargo = std::process::Command::new(env!("CARGO"));
@@ -126,7 +126,7 @@ fn the_emulator_can_be_packaged() {
         assert!(manifest.lines().any(|line| line.starts_with(key)), "no {key}");
     }
     assert!(!manifest.contains("publish = false"));
-    // On its own page the links of its README must lead somewhere.
+    // On a page of its own, the links of its README must lead somewhere.
     let readme = read("tests/cloudlet/README.md");
     assert!(
         !readme.contains("](../") && !readme.contains("](docs/"),
@@ -163,7 +163,7 @@ fn the_first_steps_are_the_same_wherever_they_are_told() {
             "sudo gatepostd --check-config",
             "sudo systemctl enable --now gatepost",
         ] {
-            // Above it other things are told, so each is looked for behind the one before.
+            // Other text may come in between, so each step is searched after the previous one.
             let (_, after) = rest
                 .split_once(step)
                 .unwrap_or_else(|| panic!("{place}: no {step} in its place"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use gatepost::config::{self, Config, Folders};
 
-/// The least that loads; fragments of the documentation are laid beside it.
+/// The smallest configuration that loads; fragments of the documentation are added to it.
 const MINIMUM: &str = r#"
 [aws]
 mqtt-endpoint = "a1-ats.iot.us-east-2.amazonaws.com"
@@ -45,23 +45,23 @@ fn load(main: &str, dropped: &str) -> Result<Config, String> {
     config::load(&path, &folders).map_err(|error| error.to_string())
 }
 
-/// What the machine would fill in must not decide here: a build machine's host name may have dots, which no thing name has.
+/// Replaces values that depend on the machine: the host name of a build machine may contain dots, which are not allowed in a thing name.
 fn filled_in(text: &str) -> String {
     text.replace("{hostname}", "build-machine")
 }
 
-/// A container may have none, and then the default common name cannot be made.
+/// Whether the machine has an ID. A container may have none, and then the default common name cannot be made.
 fn has_machine_id() -> bool {
     fs::read_to_string("/etc/machine-id").is_ok_and(|id| !matches!(id.trim(), "" | "uninitialized"))
 }
 
-/// The fenced blocks of TOML in a page.
+/// Returns the fenced blocks of TOML in a page.
 fn toml_blocks(page: &str) -> Vec<String> {
     let after = page.split("```toml\n").skip(1);
     after.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
-/// The keys of docs/configuration.md by table: each key's example.
+/// Returns the keys in docs/configuration.md by table, with the example for each.
 fn documented() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut tables: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut table = None;
@@ -85,7 +85,7 @@ fn documented() -> BTreeMap<String, BTreeMap<String, String>> {
     tables
 }
 
-/// A table's header; in `[[...]]` where it is one of a list.
+/// Returns a table's header; `[[...]]` for a list of tables.
 fn header(table: &str) -> String {
     match table {
         "role-alias" | "access" | "credentials-file" => format!("[[{table}]]"),
@@ -93,7 +93,7 @@ fn header(table: &str) -> String {
     }
 }
 
-/// The words in backquotes after "expected": what the parser says that it knows.
+/// Returns the words in backquotes after "expected" in the parser's message: the keys that it knows.
 fn known_to_the_parser(table: &str) -> BTreeSet<String> {
     let header = match table {
         "" => String::new(),
@@ -105,7 +105,7 @@ fn known_to_the_parser(table: &str) -> BTreeSet<String> {
     expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The shipped sample with endpoints in the place of its placeholders, which is the one thing that everybody must do.
+/// Returns the shipped sample with endpoints in place of its placeholders, the only change that everybody must make.
 fn sample() -> String {
     let sample = read("config/gatepost.toml");
     sample.replace("PREFIX", "a1b2c3").replace("REGION", "us-east-2")
@@ -140,7 +140,7 @@ fn every_example_loads() {
     }
 }
 
-/// Whoever takes the comment sign away from a line gets what the comment says, and no error.
+/// Removing the comment sign from any line results in what the comment says, without an error.
 #[test]
 fn the_shipped_sample_loads_with_every_line_uncommented() {
     let text = sample();
@@ -164,7 +164,7 @@ fn the_shipped_sample_loads_with_every_line_uncommented() {
 
 #[test]
 fn every_example_in_the_documentation_loads() {
-    // The page on programs takes a role alias for granted.
+    // The page about programs assumes a role alias.
     let telemetry = format!("{MINIMUM}\n[[role-alias]]\nname = \"telemetry\"\n");
     for (page, minimum) in [
         ("README.md", MINIMUM),
@@ -227,7 +227,7 @@ fn the_examples_of_all_keys_are_one_good_configuration() {
     let mut text = String::new();
     for (table, keys) in documented() {
         text.push_str(&format!("{}\n", header(&table)));
-        // Tables such as [identity.subject] follow with every key; both forms of one table cannot stand in one file.
+        // Tables such as [identity.subject] follow separately; one file cannot contain both forms of a table.
         let tables = ["subject = ", "est = ", "claim = "];
         let is_table = |example: &&String| tables.iter().any(|table| example.starts_with(table));
         // A credentials file has either an owner or a group.

@@ -1,4 +1,4 @@
-//! Holds docs/threat-model.md against the tests that it names.
+//! Compares docs/threat-model.md with the tests that it names.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read the repository has failed")]
 #![allow(clippy::indexing_slicing, reason = "the place was found in the text")]
@@ -8,10 +8,10 @@ use std::path::Path;
 
 /// The part of the document in which every paragraph is a claim.
 const CLAIMS: &str = "## What is protected, and from whom";
-/// Its end. What is not protected needs no test, but the tests that are named there must exist as well.
+/// The heading after it. What is not protected needs no test, but tests that are named there must exist as well.
 const END: &str = "## What is not protected";
 
-/// The paragraphs and list items of a text, without headings and tables.
+/// Returns the paragraphs and list items of a text, without headings and tables.
 fn paragraphs(text: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     for line in text.lines() {
@@ -28,8 +28,8 @@ fn paragraphs(text: &str) -> Vec<String> {
     found
 }
 
-/// What a paragraph names as its tests, as pairs of a file and a function: behind `Tests:` a file in code form, then functions
-/// of that file. A fuzz target is a file alone.
+/// Returns the tests that a paragraph names, as pairs of file and function: after `Tests:` comes a file in code form, then functions of
+/// that file. A fuzz target is a file alone.
 fn tests_of(paragraph: &str) -> Vec<(&str, &str)> {
     let named = paragraph.split_once("Tests: ").map_or("", |(_, named)| named);
     let mut file = "";
@@ -44,7 +44,7 @@ fn tests_of(paragraph: &str) -> Vec<(&str, &str)> {
     pairs
 }
 
-/// Whether the file has this test: a function that is marked as one, a step of the system test, or a fuzz target.
+/// Whether the file contains this test: a test function, a step of the system test, or a fuzz target.
 fn exists(root: &Path, file: &str, function: &str) -> bool {
     let Ok(source) = fs::read_to_string(root.join(file)) else {
         return false;
@@ -60,7 +60,7 @@ fn exists(root: &Path, file: &str, function: &str) -> bool {
         .any(|(place, _)| is_test(&source[..place]))
 }
 
-/// Whether the function behind this text is marked as a test.
+/// Whether the function after this text is marked as a test.
 fn is_test(before: &str) -> bool {
     let attributes = before
         .lines()
@@ -128,7 +128,7 @@ fn a_claim_without_a_test_is_found() {
     }
 }
 
-/// The limits of the units on which the threat model relies, and which no test of gatepostd alone can see.
+/// The units have the limits that the threat model relies on, which tests of gatepostd alone cannot check.
 #[test]
 fn the_units_have_the_limits_that_the_threat_model_names() {
     let systemd = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");

@@ -1,4 +1,4 @@
-//! The commit in `--version`: where the build scripts find it, in each kind of source tree.
+//! The commit in `--version`: how the build scripts find it in each kind of source tree.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ fn run_git(folder: &Path, words: &[&str]) {
     assert!(output.status.success(), "{words:?}: {output:?}");
 }
 
-/// Sources in a folder, with this in the archive's file.
+/// Creates sources in a folder, with this content in the archive's file.
 fn sources(folder: &Path, archived: &str) {
     let file = folder.join(ARCHIVE_FILE);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -49,7 +49,7 @@ fn the_commit_is_that_of_the_checkout_with_a_mark_for_changes() {
     checkout(folder.path());
     let clean = found(folder.path()).unwrap();
     assert!(clean.len() == LENGTH && is_commit(&clean), "{clean}");
-    // A tag is no commit, however near it is.
+    // A tag is not a commit, however near it is.
     run_git(folder.path(), &["tag", "--annotate", "--message", "x", "v9.9.9"]);
     assert_eq!(found(folder.path()), Some(clean.clone()));
     sources(folder.path(), "changed");
@@ -79,7 +79,7 @@ fn without_git_the_archive_tells_the_commit_and_another_repository_does_not() {
         let folder = tempfile::tempdir().unwrap();
         sources(folder.path(), archived);
         assert_eq!(found(folder.path()).as_deref(), expected, "{archived}");
-        // Unpacked below somebody else's checkout, as a packager may have it.
+        // Unpacked below another project's checkout, as a packager may have it.
         checkout(folder.path());
         let below = folder.path().join("below");
         sources(&below, archived);

@@ -29,7 +29,7 @@ impl GroupCommit {
     /// Creates a new database in `folder`.
     ///
     /// # Errors
-    /// If it cannot be made.   <new -> Result<Self>>
+    /// If it cannot be made.
     pub fn new(folder: &Path) -> Result<Self> {
         let database = Connection::open(folder.join("floor.db"))?;
         // The same pragmas as in src/messages/database.rs.

@@ -22,7 +22,7 @@ struct Content {
 }
 
 impl AssignedName {
-    /// The file at this path.
+    /// Names the file at this path, which need not exist.
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }

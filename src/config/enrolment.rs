@@ -47,7 +47,7 @@ pub struct EstConfig {
 }
 
 impl EnrolmentMethod {
-    /// The name of the method in the configuration and in the status.
+    /// Returns the name of the method in the configuration and in the status.
     pub fn name(self) -> &'static str {
         match self {
             Self::File => "file",

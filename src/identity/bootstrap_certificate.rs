@@ -114,7 +114,7 @@ impl BootstrapCertificate {
         })
     }
 
-    /// The certificate and the key, for TLS.
+    /// Returns the certificate and the key, for TLS.
     pub(super) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
     }

@@ -115,12 +115,12 @@ impl StoreContext {
         self.clock.wall()
     }
 
-    /// The wall clock in milliseconds since 1970.
+    /// Returns the wall clock's time in milliseconds since 1970.
     pub(super) fn now_ms(&self) -> i64 {
         milliseconds(self.now())
     }
 
-    /// The age of something recorded at `then`; `None` if the clock was not set at one of the two moments.
+    /// Returns the age of something recorded at `then`; `None` if the clock was not set then, or is not set now.
     pub(super) fn age(&self, then: i64) -> Option<Duration> {
         let (now, earliest) = (self.now_ms(), milliseconds(build_date()));
         let age = u64::try_from(now.checked_sub(then)?).ok()?;

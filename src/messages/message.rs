@@ -44,8 +44,8 @@ fn variable(number: usize) -> usize {
     }
 }
 
-/// The bytes by which a message counts towards the limits: about what it takes on the disk. A row of SQLite and its share of
-/// the page take some forty bytes in addition to their content.
+/// Returns the bytes by which a message counts towards the limits: about what it takes on the disk. A row of SQLite and its share of the
+/// page take some forty bytes in addition to their content.
 pub(super) fn stored_size(topic: &str, payload: usize, properties: usize) -> u64 {
     const ROW: usize = 40;
     u64::try_from(topic.len() + payload + properties + ROW).unwrap_or(u64::MAX)

@@ -55,7 +55,7 @@ impl Account {
         Self(format!("uid={uid}"))
     }
 
-    /// The encoding.
+    /// Returns the encoding.
     pub fn as_str(&self) -> &str {
         &self.0
     }

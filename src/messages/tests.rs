@@ -242,7 +242,7 @@ impl Both {
         Ok(())
     }
 
-    /// One of those that the session has; it may have been purged meanwhile.
+    /// Returns one of the messages that the session has; it may have been purged meanwhile.
     fn pick(&mut self, index: usize) -> Option<Outgoing> {
         let index = index.checked_rem(self.session.len())?;
         Some(self.session.remove(index))

@@ -1,5 +1,5 @@
-//! The client's side of one connection: which packet may come when, which packet identifiers are in use, and how much may be
-//! under way.
+//! The client's side of one connection: which packets are permitted when, which packet identifiers are in use, and how many messages may be
+//! in flight.
 
 mod receive;
 
@@ -14,34 +14,33 @@ use super::{Granted, ProtocolVersion, Reason, ReasonCode, ServerLimits};
 use crate::messages::{Message, Received};
 use crate::qos::Qos;
 
-/// SUBSCRIBE and UNSUBSCRIBE under way, and with them packet identifiers beside those of messages, are few: a bound, so that
-/// the search for a free identifier ends.
+/// Maximum number of packet identifiers in use. There are few besides those of messages (SUBSCRIBE and UNSUBSCRIBE in progress), and the
+/// limit makes sure that the search for a free identifier ends.
 const MOST_UNDER_WAY: usize = 32_768;
 
-/// Why a packet was not sent.
+/// The reason why a packet was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotSent {
-    /// The server takes no more unacknowledged packets: one more goes when it has acknowledged another.
+    /// The server accepts no more unacknowledged packets until it has acknowledged another one.
     WindowFull,
-    /// Too many bytes wait to be written.
+    /// Too many bytes are waiting to be written.
     BufferFull,
-    /// Not on a connection to this broker, and why.
+    /// It can never be sent on a connection to this broker, for this reason.
     Never(String),
-    /// The broker takes no message that it would have to acknowledge.
+    /// The broker accepts no messages that it would have to acknowledge.
     AtMostOnceOnly,
 }
 
-/// The meaning of a packet of the server.
+/// The meaning of a packet from the server.
 #[derive(Clone, Debug)]
 pub enum Incoming {
-    /// A message; with a packet identifier it wants an acknowledgement.
+    /// A message. If it has a packet identifier, it must be acknowledged.
     Message(Option<u16>, Received),
-    /// A message was skipped, where it was published and why; with a packet identifier it wants an acknowledgement that
-    /// refuses it.
+    /// A message that was skipped, with its topic and the reason. If it has a packet identifier, it must be acknowledged with a failure.
     Skipped(Option<u16>, String, String),
     /// A message was answered.
     Acknowledged(u16, Reason),
-    /// A SUBSCRIBE was answered: each filter by itself, and the server's words.
+    /// A SUBSCRIBE was answered: the result for each filter, and the server's reason string.
     Subscribed(u16, Vec<Granted>, Option<String>),
     /// An UNSUBSCRIBE was answered.
     Unsubscribed(u16),
@@ -49,19 +48,19 @@ pub enum Incoming {
     Pong,
     /// The server has ended the connection.
     Disconnected(Reason),
-    /// Something without consequence.
+    /// A packet that needs no reaction.
     Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sent {
     Publish,
-    /// With the number of filters.
+    /// A SUBSCRIBE or UNSUBSCRIBE with this number of filters.
     Subscribe(usize),
     Unsubscribe(usize),
 }
 
-/// A client whose CONNECT was accepted.
+/// The client's side of a connection whose CONNECT was accepted.
 #[derive(Debug)]
 pub struct Client {
     limits: ServerLimits,
@@ -73,7 +72,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of a server that takes so much.
+    /// Creates the client's side for a server with these limits.
     pub fn new(limits: ServerLimits) -> Self {
         Self {
             limits,
@@ -85,32 +84,32 @@ impl Client {
         }
     }
 
-    /// The limits that the server has set.
+    /// Returns the limits that the server has set.
     pub fn limits(&self) -> &ServerLimits {
         &self.limits
     }
 
-    /// Acknowledgements that answered nothing: PUBACK twice, or for a packet identifier that is not in use.
+    /// Returns the number of acknowledgements that were ignored: repeated ones, and those with a packet identifier that is not in use.
     pub fn ignored(&self) -> u64 {
         self.ignored
     }
 
-    /// When the oldest packet was sent that the server has yet to answer.
+    /// Returns when the oldest unanswered packet was sent.
     pub fn oldest(&self) -> Option<Instant> {
         self.under_way.values().map(|(_, at)| *at).min()
     }
 
-    /// Writes a message: at quality of service 1, under the packet identifier that is returned, or at 0.
+    /// Writes a message: at QoS 1, whose packet identifier is returned, or at QoS 0.
     ///
     /// # Errors
-    /// When the server takes no more at once, or does not take this one.
+    /// If the server accepts no more messages now, or does not accept this one.
     pub fn publish(
         &mut self,
         message: &Message,
         acknowledged: bool,
         to: &mut BytesMut,
     ) -> Result<Option<u16>, NotSent> {
-        // MQTT-3.2.2-11, -14 and -15: what the server has said that it does not take is not sent.
+        // MQTT-3.2.2-11, -14 and -15: a packet that exceeds the server's announced limits is not sent.
         if acknowledged && self.limits.maximum_qos == Qos::AtMostOnce {
             return Err(NotSent::AtMostOnceOnly);
         }
@@ -139,7 +138,7 @@ impl Client {
     /// Writes SUBSCRIBE.
     ///
     /// # Errors
-    /// When it cannot be sent.
+    /// If it cannot be sent.
     pub fn subscribe(&mut self, filters: &[(String, Qos)], to: &mut BytesMut) -> Result<u16, NotSent> {
         let id = self.free_id()?;
         let subscriptions = filters.iter().map(|(filter, qos)| Subscription {
@@ -163,7 +162,7 @@ impl Client {
     /// Writes UNSUBSCRIBE.
     ///
     /// # Errors
-    /// When it cannot be sent.
+    /// If it cannot be sent.
     pub fn unsubscribe(&mut self, filters: &[String], to: &mut BytesMut) -> Result<u16, NotSent> {
         let id = self.free_id()?;
         let request = Packet::Unsubscribe(Unsubscribe {
@@ -177,13 +176,13 @@ impl Client {
         Ok(id)
     }
 
-    /// Whether one more message at quality of service 1 may be sent.
+    /// Whether another QoS 1 message may be sent.
     pub fn has_room(&self) -> bool {
         self.publishes < usize::from(self.limits.receive_maximum)
     }
 
-    /// Writes PUBACK with this code for a message that was received or skipped. A message that is refused with a code from
-    /// 0x80 on is not sent again (MQTT-4.4.0-2). The caller keeps the order in which they came (MQTT-4.6.0-2).
+    /// Writes PUBACK with this code for a message that was received or skipped. A message that is refused with a code from 0x80 on is not
+    /// sent again (MQTT-4.4.0-2). The caller must keep the order of the messages (MQTT-4.6.0-2).
     pub fn acknowledge(&mut self, packet_id: u16, code: ReasonCode, to: &mut BytesMut) {
         if self.unacknowledged.remove(&packet_id) {
             let puback = Packet::Puback(Acknowledgement {

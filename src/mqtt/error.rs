@@ -2,25 +2,25 @@
 
 use super::ReasonCode;
 
-/// A breach of the protocol by the other side. It ends the connection: we say why in a DISCONNECT and close (MQTT 5.0, 4.13).
+/// A breach of the protocol by the other side. It ends the connection, with a DISCONNECT that contains the reason (MQTT 5.0, 4.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProtocolError {
     /// The reason code of our DISCONNECT, one of those that our side may send (MQTT 5.0, 3.14.2.1).
     pub code: ReasonCode,
-    /// The statement of the specification of the connection's version, or the section where no numbered statement says it.
+    /// The violated statement of the specification of the connection's version, or the section if there is no numbered statement.
     pub statement: &'static str,
-    /// The breach, in words that go on from "the server sent" or "the client sent".
+    /// The breach, as the rest of a sentence that begins with "the server sent" or "the client sent".
     pub what: &'static str,
 }
 
 impl ProtocolError {
-    /// Something else than CONNACK is the first packet.
+    /// The first packet is not CONNACK.
     pub const BEFORE_CONNACK: Self = Self::forbidden("MQTT-3.2.0-1", "another packet before CONNACK");
-    /// CONNACK answers a clean start with a session of before.
+    /// CONNACK reports an existing session after a clean start.
     pub const SESSION_AFTER_CLEAN_START: Self =
         Self::forbidden("MQTT-3.2.2-2", "the session of before, though it was told to forget it");
 
-    /// A packet that cannot be read.
+    /// Creates the error of a malformed packet.
     pub(super) const fn malformed(statement: &'static str, what: &'static str) -> Self {
         Self {
             code: ReasonCode::MALFORMED_PACKET,
@@ -29,7 +29,7 @@ impl ProtocolError {
         }
     }
 
-    /// A packet that can be read and may not come, or not now.
+    /// Creates the error of a well-formed packet that is not permitted, or not at this time.
     pub(super) const fn forbidden(statement: &'static str, what: &'static str) -> Self {
         Self {
             code: ReasonCode::PROTOCOL_ERROR,
@@ -38,7 +38,7 @@ impl ProtocolError {
         }
     }
 
-    /// A breach that has a reason code of its own.
+    /// Creates an error with a specific reason code.
     pub(super) const fn with_code(code: ReasonCode, statement: &'static str, what: &'static str) -> Self {
         Self { code, statement, what }
     }

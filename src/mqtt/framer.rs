@@ -1,47 +1,47 @@
-//! Cuts the bytes of a connection into packets, and bounds what one packet may take.
+//! Splits the bytes of a connection into packets, and limits the size of a packet.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::wire::{self, Reader};
 use super::{MAX_PACKET, ProtocolError, ProtocolVersion, ReasonCode, Sender, names};
 
-/// A PUBLISH that is larger than a client accepts is read and thrown away up to this size: it costs its sender's bandwidth, not our
-/// memory. The specification lets a client end the connection instead (MQTT 5.0, 3.1.2.11.4), but the server would send the same
-/// message again on the next one, for ever. A server ends the connection: its client has the message and may mend it.
+/// Maximum size of a PUBLISH that is skipped because it is larger than a client accepts: it costs its sender's bandwidth, not our memory.
+/// The specification lets a client end the connection instead (MQTT 5.0, 3.1.2.11.4), but the server would send the same message again on
+/// each new one. A server ends the connection, because the client still has the message and can correct it.
 const MAX_SKIPPED: usize = 1024 * 1024;
 
-/// A unit that was cut off the stream.
+/// A unit of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// A whole packet of a type that its sender may send, with flags that the type may have.
+    /// A complete packet of a type that its sender may send, with permitted flags.
     Packet {
-        /// Type and flags.
+        /// The type and the flags.
         first: u8,
-        /// All behind the remaining length.
+        /// Everything after the remaining length.
         body: Bytes,
     },
-    /// A PUBLISH larger than [`MAX_PACKET`], of which all but this was thrown away.
+    /// A PUBLISH that is larger than [`MAX_PACKET`], of which only this was kept.
     Oversize {
-        /// At quality of service 1: its packet identifier.
+        /// The packet identifier at QoS 1.
         packet_id: Option<u16>,
-        /// Where it was published.
+        /// The topic.
         topic: String,
-        /// The bytes of the packet.
+        /// The size of the packet.
         size: usize,
     },
 }
 
-/// Cuts packets off a stream. A framer belongs to one direction of one connection.
+/// Splits a stream into packets. A framer belongs to one direction of one connection.
 #[derive(Debug)]
 pub struct Framer {
     sender: Sender,
     version: ProtocolVersion,
-    /// The packet that is being thrown away, and how much of it is still to come.
+    /// The packet that is being skipped, and the number of bytes that are still to come.
     skipping: Option<(Frame, usize)>,
 }
 
 impl Framer {
-    /// A framer for what this side of a connection sends.
+    /// Creates a framer for the packets that this side of a connection sends.
     pub fn new(sender: Sender) -> Self {
         Self {
             sender,
@@ -55,7 +55,7 @@ impl Framer {
         self.version = version;
     }
 
-    /// Cuts all packets off a stream that comes in these pieces, up to the first breach: for tests and fuzz targets.
+    /// Splits a stream that arrives in these pieces into packets, up to the first breach. For tests and fuzz targets.
     pub fn cut_all<'a>(mut self, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, Option<ProtocolError>) {
         let (mut input, mut frames) = (BytesMut::new(), Vec::new());
         for piece in pieces {
@@ -71,10 +71,10 @@ impl Framer {
         (frames, None)
     }
 
-    /// Cuts the next packet off `input`; `None` where more bytes are needed.
+    /// Takes the next packet from `input`; `None` if more bytes are needed.
     ///
     /// # Errors
-    /// As soon as the bytes can be no packet that the sender may send.
+    /// As soon as the bytes cannot be a packet that the sender may send.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, ProtocolError> {
         if self.skipping.is_some() {
             return Ok(self.skip(input));
@@ -84,7 +84,7 @@ impl Framer {
         };
         check_flags(first, self.version)?;
         check_sender(first, self.sender, self.version)?;
-        // CONNECT says its version behind its length, which is therefore read by the rules of both.
+        // The version in CONNECT comes after its length, which is therefore read by the rules of both versions.
         let version = match first >> 4 {
             1 => ProtocolVersion::V3_1_1,
             _ => self.version,
@@ -106,7 +106,7 @@ impl Framer {
         Ok(Some(Frame::Packet { first, body }))
     }
 
-    /// Waits for topic and packet identifier of a large message, and throws away what comes after them.
+    /// Waits for topic and packet identifier of a large message, and skips what comes after them.
     fn oversize(
         &mut self,
         first: u8,
@@ -159,7 +159,7 @@ impl Framer {
     }
 }
 
-/// The flags of each type (MQTT 5.0, 2.1.3).
+/// Checks the flags of a packet type (MQTT 5.0, 2.1.3).
 fn check_flags(first: u8, version: ProtocolVersion) -> Result<(), ProtocolError> {
     let flags = first & 0x0f;
     let breach = match (first >> 4, flags) {
@@ -193,7 +193,7 @@ fn check_publish_flags(flags: u8) -> Result<(), ProtocolError> {
     }
 }
 
-/// The types that a side may send where nobody uses quality of service 2 or asks for authentication (MQTT 5.0, 2.1.2).
+/// Checks that a side may send this type, given that QoS 2 and enhanced authentication are never used (MQTT 5.0, 2.1.2).
 fn check_sender(first: u8, sender: Sender, version: ProtocolVersion) -> Result<(), ProtocolError> {
     let types = version.cite("MQTT 5.0, 2.1.2", "MQTT 3.1.1, 2.2.1");
     match (first >> 4, sender) {
@@ -201,7 +201,7 @@ fn check_sender(first: u8, sender: Sender, version: ProtocolVersion) -> Result<(
             "MQTT-3.8.4-8",
             "a message at quality of service 2, for which nothing is subscribed",
         )),
-        // AWS IoT has no quality of service 2: CONNACK says so in MQTT 5, and in MQTT 3.1.1 there is no code for it.
+        // AWS IoT does not support QoS 2: CONNACK says so in MQTT 5, and MQTT 3.1.1 has no code for it.
         (3, Sender::Client) if (first >> 1) & 3 == 2 => Err(ProtocolError::with_code(
             ReasonCode::QOS_NOT_SUPPORTED,
             version.cite("MQTT-3.2.2-11", "MQTT 3.1.1, 4.3"),
@@ -222,7 +222,7 @@ fn check_sender(first: u8, sender: Sender, version: ProtocolVersion) -> Result<(
     }
 }
 
-/// The least and, where there is one, the greatest remaining length of a type.
+/// Checks the remaining length against the minimum and, if there is one, the maximum of the type.
 fn check_remaining(first: u8, remaining: usize, version: ProtocolVersion) -> Result<(), ProtocolError> {
     let (least, most) = match (first >> 4, version) {
         (2, ProtocolVersion::V5) => (3, usize::MAX),

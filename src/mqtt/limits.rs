@@ -1,4 +1,4 @@
-//! The properties of CONNACK: what the server says of itself and of its limits.
+//! Reads the properties of CONNACK: the server's capabilities and limits.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use super::properties::{Property, reason_string};
 use super::{MAX_PACKET, ProtocolError, Reason};
 use crate::qos::Qos;
 
-/// The answers of a CONNACK with success, with the defaults of the specification where it says nothing (MQTT 5.0, 3.2.2.3).
+/// The values of a successful CONNACK, with the defaults of the specification for missing ones (MQTT 5.0, 3.2.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Whether the server had kept the session.
+    /// Whether the server has kept the session.
     pub session_present: bool,
-    /// How long it keeps the session, where that is not what was asked for.
+    /// How long it keeps the session, if that differs from the requested time.
     pub session_expiry: Option<Duration>,
-    /// The most messages at quality of service 1 that may wait for their PUBACK.
+    /// Maximum number of QoS 1 messages that may wait for their PUBACK.
     pub receive_maximum: u16,
-    /// The largest packet that it takes.
+    /// Maximum size of a packet that it accepts.
     pub maximum_packet_size: u32,
-    /// The highest quality of service at which it takes messages.
+    /// Highest QoS at which it accepts messages.
     pub maximum_qos: Qos,
-    /// Whether it keeps retained messages.
+    /// Whether it stores retained messages.
     pub retain_available: bool,
-    /// Whether it takes filters with `+` and `#`.
+    /// Whether it accepts filters with `+` and `#`.
     pub wildcards_available: bool,
-    /// Whether it takes filters that begin with `$share/`.
+    /// Whether it accepts filters that begin with `$share/`.
     pub shared_available: bool,
-    /// The keep-alive that it wants instead of ours.
+    /// The keep-alive that it requires instead of ours.
     pub keep_alive: Option<Duration>,
 }
 
@@ -36,7 +36,7 @@ impl Default for ServerLimits {
             session_present: false,
             session_expiry: None,
             receive_maximum: u16::MAX,
-            // Without a word the protocol's own limit would hold. AWS says its limit; nobody takes 256 MiB.
+            // Without this property the protocol's own maximum would apply. AWS always sends it, and no server accepts 256 MiB.
             maximum_packet_size: MAX_PACKET,
             maximum_qos: Qos::ExactlyOnce,
             retain_available: true,
@@ -48,10 +48,10 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
-    /// Reads a CONNACK that answers `client_id`: the limits, or why the server refuses.
+    /// Reads a CONNACK for `client_id`: the limits, or the reason of the refusal.
     ///
     /// # Errors
-    /// With the breach, where a property says what no server may say.
+    /// If a property has a value that no server may send.
     pub fn read(connack: &Connack, client_id: &str) -> Result<Result<Self, Reason>, ProtocolError> {
         if connack.code.is_failure() {
             return Ok(Err(Reason {
@@ -74,7 +74,7 @@ impl ServerLimits {
                 Property::RetainAvailable(available) => limits.retain_available = *available,
                 Property::WildcardSubscriptionAvailable(available) => limits.wildcards_available = *available,
                 Property::SharedSubscriptionAvailable(available) => limits.shared_available = *available,
-                // 0 turns the server's own supervision off; ours goes on.
+                // 0 turns off the server's own supervision; ours continues.
                 Property::ServerKeepAlive(seconds) => {
                     limits.keep_alive = (*seconds > 0).then(|| Duration::from_secs((*seconds).into()));
                 }
@@ -97,7 +97,7 @@ impl ServerLimits {
         Ok(Ok(limits))
     }
 
-    /// Why a topic filter cannot be asked for, where the server says so beforehand.
+    /// Returns the reason why the server would refuse a topic filter, according to its limits.
     pub fn filter_refusal(&self, filter: &str) -> Option<&'static str> {
         let is_shared = filter.starts_with("$share/");
         let is_wild = filter.contains(['+', '#']);

@@ -1,60 +1,59 @@
-//! Decides whether the server is still there: by what was received from it, never by what was sent to it.
+//! Decides whether the server is still reachable, by what was received from it, never by what was sent to it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// An answer that has not come for so long is asked about with a PINGREQ: its PINGRESP proves that the server has read what it
-/// has yet to answer.
+/// If a packet has been unanswered for this long, PINGREQ is sent: its PINGRESP proves that the server has read the packet.
 const ANSWER_DUE: Duration = Duration::from_secs(30);
-/// From such a proof on, this is how long the answer is still waited for.
+/// Time for which the answer is still awaited after such a proof.
 const ANSWER_LATE: Duration = Duration::from_secs(30);
 /// No packet counts as unanswered before this time.
 pub const LATEST_ANSWER: Duration = ANSWER_DUE.saturating_add(ANSWER_LATE);
 
-/// PINGREQ is answered within one and a half keep-alives, or this where it is longer: its answer may have to wait for what the
-/// server had written before, which takes minutes on a slow link.
+/// Minimum time for PINGRESP, if one and a half keep-alives are shorter: it may be queued behind earlier data of the server, which takes
+/// minutes on a slow link.
 const PONG_PATIENCE: Duration = Duration::from_secs(300);
-/// A packet that is still incomplete counts as received for each so many bytes of it. One byte now and then is no life.
+/// A packet that is still incomplete counts as received for each such number of bytes. A byte now and then is no sign of life.
 const PROGRESS: usize = 1024;
-/// After a change of this machine's network, the server must be heard within this time. The kernel's first retransmissions and
-/// the round trip of a slow link fit in, and with the wait before the next CONNECT it is less than five seconds.
+/// After a change of this machine's network, something must be received from the server within this time. It includes the kernel's first
+/// retransmissions and the round trip of a slow link, and with the wait before the next CONNECT it is less than five seconds.
 const DOUBT: Duration = Duration::from_millis(2500);
 
-/// An action that is due because of the time.
+/// An action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
     /// Send PINGREQ.
     Ping,
-    /// Nothing was received for one and a half keep-alives: give the connection up.
+    /// Close the connection: nothing was received for one and a half keep-alives.
     Silent,
-    /// The server answers PINGREQ and not what it was sent before it: give the connection up.
+    /// Close the connection: the server answers PINGREQ, but not an earlier packet.
     Unanswered,
-    /// The server sends something, but does not answer PINGREQ: give the connection up.
+    /// Close the connection: the server sends something, but does not answer PINGREQ.
     PingUnanswered,
-    /// Nothing was received since this machine's network changed: give the connection up.
+    /// Close the connection: nothing was received since this machine's network changed.
     Stale,
 }
 
-/// The timers of one connection. They hold no clock: each call says the time.
+/// The timers of one connection. They contain no clock: each call passes the time.
 #[derive(Clone, Debug)]
 pub struct Liveness {
     keep_alive: Duration,
     sent: Instant,
     received: Instant,
-    /// Bytes received since then, of a packet that is incomplete.
+    /// Number of bytes of an incomplete packet that were received since then.
     progress: usize,
-    /// When each PINGREQ was sent that is not answered yet, in order.
+    /// When each unanswered PINGREQ was sent, in order.
     pings: VecDeque<Instant>,
     /// When this machine's network changed; `None` once something was received since.
     doubted: Option<Instant>,
-    /// When the last PINGREQ that was answered had been sent, and when its answer came.
+    /// When the last answered PINGREQ was sent, and when its answer arrived.
     proven: Option<(Instant, Instant)>,
 }
 
 impl Liveness {
-    /// Timers that begin now, with CONNACK.
+    /// Creates timers that start now, with CONNACK.
     pub fn new(keep_alive: Duration, now: Instant) -> Self {
         Self {
             keep_alive,
@@ -67,30 +66,30 @@ impl Liveness {
         }
     }
 
-    /// Something was sent.
+    /// Records that something was sent.
     pub fn sent(&mut self, now: Instant) {
         self.sent = now;
     }
 
-    /// PINGREQ was sent.
+    /// Records that PINGREQ was sent.
     pub fn pinged(&mut self, now: Instant) {
         self.sent = now;
         self.pings.push_back(now);
     }
 
-    /// This machine's network has changed, and the connection may be dead without a sign. The caller sends PINGREQ.
+    /// Records that this machine's network has changed, so that the connection may be dead. The caller sends PINGREQ.
     pub fn doubt(&mut self, now: Instant) {
         self.doubted = Some(now);
     }
 
-    /// A whole packet was received.
+    /// Records that a complete packet was received.
     pub fn received(&mut self, now: Instant) {
         self.received = now;
         self.progress = 0;
         self.doubted = None;
     }
 
-    /// Bytes were received, which need not be a whole packet.
+    /// Records that bytes were received, which need not be a complete packet.
     pub fn received_bytes(&mut self, count: usize, now: Instant) {
         self.doubted = None;
         self.progress = self.progress.saturating_add(count);
@@ -99,15 +98,14 @@ impl Liveness {
         }
     }
 
-    /// PINGRESP was received: the answer to the oldest PINGREQ. One that nobody asked for proves nothing.
+    /// Records PINGRESP, the answer to the oldest PINGREQ. An unsolicited one proves nothing.
     pub fn answered(&mut self, now: Instant) {
         if let Some(pinged) = self.pings.pop_front() {
             self.proven = Some((pinged, now));
         }
     }
 
-    /// When [`overdue`](Self::overdue) is next worth asking. `oldest` is when the oldest packet was sent that the server has
-    /// yet to answer.
+    /// Returns when to call [`overdue`](Self::overdue) next. `oldest` is when the oldest unanswered packet was sent.
     pub fn deadline(&self, oldest: Option<Instant>) -> Instant {
         let silent = self.silent();
         let late = oldest.and_then(|oldest| self.late(oldest));
@@ -117,7 +115,7 @@ impl Liveness {
             .fold(silent, Instant::min)
     }
 
-    /// The action that is due at this time.
+    /// Returns the action that is due at this time.
     pub fn overdue(&self, oldest: Option<Instant>, now: Instant) -> Option<Overdue> {
         let late = oldest.and_then(|oldest| self.late(oldest));
         let due = [
@@ -145,15 +143,15 @@ impl Liveness {
         self.pings.front().map(|pinged| *pinged + patience)
     }
 
-    /// When the answer to what was sent at `oldest` is too late, once the server is known to have read it.
+    /// Returns when the answer to a packet sent at `oldest` is too late, if the server is known to have read that packet.
     fn late(&self, oldest: Instant) -> Option<Instant> {
         let (pinged, answered) = self.proven.filter(|(pinged, _)| *pinged >= oldest)?;
-        // A PINGREQ just behind the packet proves little before the answer is due.
+        // A PINGREQ directly after the packet proves little before the answer is due.
         Some(answered.max(pinged).max(oldest + ANSWER_DUE) + ANSWER_LATE)
     }
 
     fn ping_due(&self, oldest: Option<Instant>) -> Instant {
-        // The server must hear of us in each keep-alive, whether or not it answers (MQTT-3.1.2-20).
+        // The server must receive something from us in each keep-alive, whether or not it answers (MQTT-3.1.2-20).
         if !self.pings.is_empty() {
             return self.sent + self.keep_alive;
         }

@@ -1,10 +1,10 @@
-//! The MQTT protocol, without input and output: bytes in, packets and decisions out.
+//! The MQTT protocol, without input and output: from bytes to packets and decisions.
 //!
-//! [`Framer`] cuts the stream into packets and enforces the sizes, [`decode()`] reads one packet strictly, [`encode()`] writes one. One
-//! codec serves both sides of a connection and both versions. [`Client`] and [`Server`] know which packet may come when. Whatever the other side
-//! sends ends in one of three ways: an event, a message that is skipped with its reason, or a [`ProtocolError`] that ends the
-//! connection and names the statement of the specification (OASIS MQTT 5.0 and 3.1.1). Nothing panics, loops, or grows beyond the
-//! limits in [`bounds`].
+//! [`Framer`] splits the stream into packets and enforces the sizes, [`decode()`] decodes one packet strictly, [`encode()`] encodes one.
+//! One codec serves both sides of a connection and both versions. [`Client`] and [`Server`] check which packets are permitted when.
+//! Whatever the other side sends results in one of three things: an event, a message that is skipped with a reason, or a [`ProtocolError`]
+//! that ends the connection and names the statement of the specification (OASIS MQTT 5.0 and 3.1.1). Nothing panics, loops, or grows beyond
+//! the limits in [`bounds`].
 
 pub mod bounds;
 mod client;

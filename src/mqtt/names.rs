@@ -1,13 +1,13 @@
-//! Topic names and topic filters as the protocol writes them (MQTT 5.0, 4.7 and 4.8).
+//! Topic names and topic filters according to the protocol (MQTT 5.0, 4.7 and 4.8).
 //!
-//! The limits of AWS IoT are narrower and belong to who forwards messages there: see [`crate::topic`].
+//! The limits of AWS IoT are narrower and are checked where messages are forwarded to it: see [`crate::topic`].
 
 use super::{ProtocolError, ProtocolVersion, ReasonCode};
 
-/// The beginning of a shared subscription.
+/// Prefix of a shared subscription.
 const SHARE: &str = "$share/";
 
-/// Checks that a topic name has no wildcard. An empty one is the caller's matter: a topic alias may stand for it.
+/// Checks that a topic name contains no wildcard. The caller handles an empty name, because a topic alias may stand for it.
 pub(super) fn check_no_wildcard(name: &str) -> Result<(), ProtocolError> {
     match name.contains(['+', '#']) {
         true => Err(invalid_name("MQTT-3.3.2-2", "a topic with a wildcard")),
@@ -15,7 +15,7 @@ pub(super) fn check_no_wildcard(name: &str) -> Result<(), ProtocolError> {
     }
 }
 
-/// Checks a topic name that must be there.
+/// Checks a topic name that must not be empty.
 pub(super) fn check_name(name: &str) -> Result<(), ProtocolError> {
     check_no_wildcard(name)?;
     match name.is_empty() {
@@ -27,7 +27,7 @@ pub(super) fn check_name(name: &str) -> Result<(), ProtocolError> {
 /// Checks a topic filter, with or without a share name.
 pub(super) fn check_filter(filter: &str, version: ProtocolVersion) -> Result<(), ProtocolError> {
     let levels = match filter.strip_prefix(SHARE) {
-        // MQTT 3.1.1 has no shared subscriptions; AWS IoT reads the name as one in both versions, and so do we.
+        // MQTT 3.1.1 has no shared subscriptions, but AWS IoT treats the name as one in both versions, and so do we.
         Some(shared) => check_share_name(shared)?,
         None => filter,
     };
@@ -56,7 +56,7 @@ pub(super) fn is_shared(filter: &str) -> bool {
     filter.starts_with(SHARE)
 }
 
-/// Checks the name of a shared subscription and returns the filter behind it.
+/// Checks the name of a shared subscription; returns the filter after it.
 fn check_share_name(shared: &str) -> Result<&str, ProtocolError> {
     let (name, filter) = shared.split_once('/').unwrap_or((shared, ""));
     match name.is_empty() || name.contains(['+', '#']) || filter.is_empty() {

@@ -1,7 +1,7 @@
-//! The packets of MQTT 5.0 and 3.1.1, as either side sends them.
+//! The packets of MQTT 5.0 and 3.1.1, for both sides.
 //!
-//! One set of types serves both versions: what 3.1.1 does not have (properties, most reason codes, subscription options) is absent
-//! from its packets, and is left out when one is written.
+//! One set of types serves both versions: features that 3.1.1 lacks (properties, most reason codes, subscription options) are absent from
+//! its packets, and are left out when one is encoded.
 
 use bytes::Bytes;
 
@@ -19,13 +19,13 @@ pub enum Packet {
     Connack(Connack),
     /// PUBLISH.
     Publish(Publish),
-    /// A PUBLISH that is larger than the receiver accepts, of which the payload was thrown away. Only a client skips them.
+    /// A PUBLISH that is larger than the receiver accepts, without its payload. Only a client skips such messages.
     Oversize {
-        /// At quality of service 1: by which it is acknowledged.
+        /// The packet identifier at QoS 1.
         packet_id: Option<u16>,
-        /// Where it was published.
+        /// The topic.
         topic: String,
-        /// The bytes of the packet.
+        /// The size of the packet.
         size: usize,
     },
     /// PUBACK.
@@ -42,7 +42,7 @@ pub enum Packet {
     Suback(Suback),
     /// UNSUBSCRIBE.
     Unsubscribe(Unsubscribe),
-    /// UNSUBACK; of MQTT 3.1.1 without codes.
+    /// UNSUBACK; without codes in MQTT 3.1.1.
     Unsuback(Suback),
     /// PINGREQ.
     Pingreq,
@@ -57,17 +57,17 @@ pub enum Packet {
 /// The fields of CONNECT.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connect {
-    /// The version that the client speaks.
+    /// The client's version.
     pub version: ProtocolVersion,
-    /// Whether the client is a broker that bridges: mosquitto sets the highest bit of the protocol level for that.
+    /// Whether the client is the bridge of another broker, for which mosquitto sets the highest bit of the protocol level.
     pub bridge: bool,
-    /// Whether the server shall forget the session of before; in MQTT 3.1.1 Clean Session.
+    /// Whether the server discards an existing session; called Clean Session in MQTT 3.1.1.
     pub clean_start: bool,
-    /// Keep-alive in seconds, 0 for none.
+    /// Keep-alive in seconds; 0 for none.
     pub keep_alive: u16,
-    /// The client identifier, empty where the server shall assign one.
+    /// The client identifier; empty if the server must assign one.
     pub client_id: String,
-    /// The message that the server publishes when the connection is lost.
+    /// The message that the server publishes if the connection is lost.
     pub will: Option<Will>,
     /// The user name.
     pub user_name: Option<String>,
@@ -84,11 +84,11 @@ pub struct Will {
     pub qos: Qos,
     /// Whether it is published as a retained message.
     pub retain: bool,
-    /// Where it is published.
+    /// The topic.
     pub topic: String,
     /// The message itself.
     pub payload: Bytes,
-    /// How many seconds the server waits before it publishes it.
+    /// The delay of the publication in seconds.
     pub delay: u32,
     /// Its properties.
     pub properties: Properties,
@@ -99,7 +99,7 @@ pub struct Will {
 pub struct Connack {
     /// Whether the server has kept the session.
     pub session_present: bool,
-    /// Success, or why the server refuses. A return code of MQTT 3.1.1 is read as the reason code that means the same.
+    /// Success, or the reason of the refusal. A return code of MQTT 3.1.1 is converted to the reason code with the same meaning.
     pub code: ReasonCode,
     /// The properties.
     pub properties: Vec<Property>,
@@ -112,19 +112,20 @@ pub struct Publish {
     pub dup: bool,
     /// The quality of service.
     pub qos: Qos,
-    /// Whether the server shall keep it, or had kept it.
+    /// Whether the server must retain it, or had retained it.
     pub retain: bool,
-    /// Where it is published; empty where a topic alias says it.
+    /// The topic; empty if a topic alias is used.
     pub topic: String,
-    /// The packet identifier, at quality of service 1 and 2.
+    /// The packet identifier, at QoS 1 and 2.
     pub packet_id: Option<u16>,
-    /// The number that stands for the topic on this connection.
+    /// The topic alias.
     pub topic_alias: Option<u16>,
-    /// The identifiers of the subscriptions that it matches.
+    /// The identifiers of the matching subscriptions.
     pub subscription_identifiers: Vec<u32>,
-    /// Properties that receivers see.
+    /// Properties for the receivers.
     pub properties: Properties,
-    /// How many properties were left out, because the packet repeats one more often than [`MAX_USER_PROPERTIES`](super::MAX_USER_PROPERTIES) times.
+    /// Number of properties that were left out because the packet repeats one more than [`MAX_USER_PROPERTIES`](super::MAX_USER_PROPERTIES)
+    /// times.
     pub left_out: usize,
     /// The message itself.
     pub payload: Bytes,
@@ -135,7 +136,7 @@ pub struct Publish {
 pub struct Acknowledgement {
     /// The packet identifier of the message.
     pub packet_id: u16,
-    /// Success, or why the message is refused.
+    /// Success, or the reason why the message is refused.
     pub code: ReasonCode,
     /// The properties.
     pub properties: Vec<Property>,
@@ -161,26 +162,26 @@ pub struct Subscription {
     pub options: SubscriptionOptions,
 }
 
-/// Subscription options (MQTT 5.0, 3.8.3.1). MQTT 3.1.1 has the quality of service alone.
+/// Subscription options (MQTT 5.0, 3.8.3.1). MQTT 3.1.1 has only the QoS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionOptions {
-    /// The highest quality of service at which messages may come.
+    /// The maximum QoS of messages.
     pub qos: Qos,
     /// Whether the client's own messages are left out.
     pub no_local: bool,
     /// Whether messages keep the retain flag that they were published with.
     pub retain_as_published: bool,
-    /// Which retained messages are sent when the subscription is made.
+    /// The retained messages that are sent when the subscription is made.
     pub retain_handling: RetainHandling,
 }
 
-/// Which retained messages are sent when a subscription is made.
+/// The retained messages that are sent when a subscription is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetainHandling {
-    /// All that match.
+    /// All matching ones.
     #[default]
     Send,
-    /// All that match, unless the subscription exists already.
+    /// All matching ones, unless the subscription already exists.
     SendIfNew,
     /// None.
     DoNotSend,
@@ -211,14 +212,14 @@ pub struct Unsubscribe {
 /// The fields of DISCONNECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnect {
-    /// Why the connection ends.
+    /// The reason for the end of the connection.
     pub code: ReasonCode,
     /// The properties.
     pub properties: Vec<Property>,
 }
 
 impl Disconnect {
-    /// The reason code with the other side's words for it.
+    /// Returns the reason code with the other side's reason string.
     pub fn reason(&self) -> Reason {
         Reason {
             code: self.code,

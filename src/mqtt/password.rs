@@ -5,17 +5,17 @@ use subtle::ConstantTimeEq as _;
 
 use crate::secret::SecretBody;
 
-/// A password: redacted when shown, compared in constant time.
+/// A password, which is redacted when shown and compared in constant time.
 #[derive(Clone, Debug)]
 pub struct Password(SecretBody);
 
 impl Password {
-    /// Takes the bytes over; they are wiped in the end.
+    /// Creates a password from bytes, which are wiped when it is dropped.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(SecretBody::new(bytes))
     }
 
-    /// The bytes, for who compares or sends them.
+    /// Returns the bytes, for comparing or sending them.
     pub fn expose(&self) -> Bytes {
         self.0.expose()
     }

@@ -1,4 +1,4 @@
-//! Properties (MQTT 5.0, 2.2.2): which may stand where, how often, and with which values.
+//! Properties (MQTT 5.0, 2.2.2): where each is permitted, how often, and with which values.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -16,7 +16,7 @@ pub(super) enum Section {
     Publish,
     Subscribe,
     Unsubscribe,
-    /// PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK and UNSUBACK have the same ones.
+    /// PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK and UNSUBACK, which have the same properties.
     Acknowledgement,
     Disconnect,
     Auth,
@@ -61,8 +61,8 @@ pub enum Property {
 const SUBSCRIPTION_IDENTIFIER: u8 = 0x0b;
 const USER: u8 = 0x26;
 
-/// Reads the property length and the properties, of which MQTT 3.1.1 has none. A repeated property beyond [`MAX_USER_PROPERTIES`] is read and left out; how many
-/// there were is returned.
+/// Reads the property length and the properties; MQTT 3.1.1 has none. Properties that are repeated more than [`MAX_USER_PROPERTIES`] times
+/// are skipped; their number is returned.
 pub(super) fn read(
     reader: &mut Reader,
     section: Section,
@@ -76,7 +76,7 @@ pub(super) fn read(
     let mut reader = Reader::new(reader.split(length)?, version);
     let (mut all, mut seen, mut repeated, mut left_out) = (Vec::new(), [0_u8; 6], 0_usize, 0_usize);
     while !reader.is_empty() {
-        // A variable byte integer by the letter; all that are defined have one byte.
+        // Formally this is a variable byte integer; all defined identifiers have one byte.
         let identifier = u8::try_from(reader.variable()?).unwrap_or(u8::MAX);
         check_section(identifier, section, sender)?;
         let may_repeat = identifier == USER || (identifier == SUBSCRIPTION_IDENTIFIER && section == Section::Publish);
@@ -97,7 +97,7 @@ pub(super) fn read(
     Ok((all, left_out))
 }
 
-/// The other side's words for a reason code, made fit for a log line.
+/// Returns the other side's reason string, made safe for a log line.
 pub(super) fn reason_string(properties: &[Property]) -> Option<String> {
     properties.iter().find_map(|property| match property {
         Property::ReasonString(text) => Some(quoted(text)),
@@ -119,7 +119,7 @@ pub(super) fn write(to: &mut BytesMut, properties: &[Property], version: Protoco
     Ok(())
 }
 
-/// Fails where the property may not stand in this part of a packet, or not from this sender (MQTT 5.0, table 2-4).
+/// Checks that the property is permitted in this part of a packet, and from this sender (MQTT 5.0, table 2-4).
 fn check_section(identifier: u8, section: Section, sender: Sender) -> Result<(), ProtocolError> {
     use Section::{Acknowledgement, Auth, Connack, Connect, Disconnect, Publish, Subscribe, Unsubscribe, Will};
     let sections: &[Section] = match identifier {

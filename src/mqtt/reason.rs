@@ -1,11 +1,11 @@
-//! Reason codes of MQTT 5 and the server's words for them.
+//! Reason codes of MQTT 5, and the server's reason strings.
 
 use crate::qos::Qos;
 
-/// The server's answer to one filter of a SUBSCRIBE: the quality of service that it grants, or why it refuses.
+/// The server's answer to one filter of a SUBSCRIBE: the QoS that it grants, or the reason of the refusal.
 pub type Granted = Result<Qos, ReasonCode>;
 
-/// A reason code (MQTT 5.0, 2.4). Any byte may come; those from 0x80 on are failures, named or not.
+/// A reason code (MQTT 5.0, 2.4). Any byte may occur; those from 0x80 on are failures, named or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReasonCode(pub u8);
 
@@ -14,7 +14,7 @@ macro_rules! codes {
         impl ReasonCode {
             $(#[doc = concat!("`", stringify!($value), "`: ", $name, ".")] pub const $constant: Self = Self($value);)+
 
-            /// The name that the specification gives it; `None` for a byte that it does not list.
+            /// Returns the name in the specification; `None` for a byte that is not listed there.
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($value => Some($name),)+
@@ -85,12 +85,12 @@ impl std::fmt::Display for ReasonCode {
     }
 }
 
-/// A reason code and the server's words for it.
+/// A reason code with the server's reason string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// The code.
     pub code: ReasonCode,
-    /// The reason string, where the server sent one, made fit for a log line.
+    /// The reason string, if the server sent one, made safe for a log line.
     pub words: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The CONNECT that a client of ours sends.
+//! The CONNECT of our own client.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::qos::Qos;
 pub struct ConnectRequest<'a> {
     /// The client ID.
     pub client_id: &'a str,
-    /// Whether the server shall forget the session of before.
+    /// Whether the server must discard an existing session.
     pub clean_start: bool,
-    /// How often the connection is proven alive.
+    /// The keep-alive.
     pub keep_alive: Duration,
-    /// How long the session should be kept after a disconnect.
+    /// How long the server should keep the session after a disconnect.
     pub session_expiry: Duration,
-    /// The message that the server publishes when the connection is lost.
+    /// The message that the server publishes if the connection is lost.
     pub will: Option<&'a Message>,
 }
 
 impl ConnectRequest<'_> {
-    /// The packet, of MQTT 5, with the limits that a [`Client`](super::Client) keeps.
+    /// Returns the packet, of MQTT 5, with the limits that a [`Client`](super::Client) enforces.
     pub fn packet(&self) -> Connect {
         Connect {
             version: ProtocolVersion::V5,

@@ -43,19 +43,19 @@ use tokio::time::Instant;
 use super::{Frame, Framer, ProtocolVersion, Sender, decode};
 use terms::Terms;
 
-/// The most SUBSCRIBE and UNSUBSCRIBE of a client that wait for their answers; no further packet is read meanwhile.
+/// Maximum number of a client's SUBSCRIBE and UNSUBSCRIBE packets that wait for their answers; no further packet is read meanwhile.
 pub const MAX_REQUESTS: usize = 16;
-/// The most bytes of a client's requests that wait for answers before nothing more is read from it. A hundred messages of the
-/// greatest size, which the Receive Maximum allows, would be 15 MB.
+/// Maximum number of bytes of a client's requests that wait for answers before nothing more is read from it. A hundred messages of the
+/// maximum size, which the Receive Maximum allows, would be 15 MB.
 pub const MAX_UNANSWERED: usize = 1024 * 1024;
-/// The most bytes that wait to be written before nothing more is read from the client, and no message is sent to it.
+/// Maximum number of bytes that wait to be written before nothing more is read from the client, and no message is sent to it.
 pub const MAX_OUTPUT: usize = 64 * 1024;
 
 #[derive(Debug)]
 enum Phase {
     /// Nothing was received yet.
     New,
-    /// CONNECT is being decided about.
+    /// The driver is deciding about CONNECT.
     Connecting(Terms),
     /// CONNECT was accepted.
     Connected(Terms),
@@ -67,7 +67,7 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unanswered {
     Publish,
-    /// With the number of filters.
+    /// A SUBSCRIBE or UNSUBSCRIBE with this number of filters.
     Subscribe(usize),
     Unsubscribe(usize),
 }
@@ -79,28 +79,28 @@ pub struct Server {
     framer: Framer,
     phase: Phase,
     output: BytesMut,
-    /// When the connection began, and then when the last packet came.
+    /// When the connection began or, after that, when the last packet arrived.
     received: Instant,
-    /// By packet identifiers that the client has chosen, with the bytes that each takes.
+    /// Unanswered packets by the packet identifiers that the client has chosen, with their sizes.
     unanswered: BTreeMap<u16, (Unanswered, usize)>,
-    /// The bytes of them all.
+    /// The sum of these sizes.
     unanswered_bytes: usize,
-    /// Those of them that are messages.
+    /// The number of messages among them.
     unanswered_publishes: usize,
     /// Packet identifiers of messages that were sent on this connection and not acknowledged.
     sent: BTreeSet<u16>,
-    /// Packet identifiers of messages of the session that are still to be sent again.
+    /// Packet identifiers of the session's messages that must be sent again.
     reserved: BTreeSet<u16>,
     last_id: u16,
     ignored: u64,
-    /// Whether packets were left unread at the last look.
+    /// Whether packets were left unread the last time.
     was_held_up: bool,
-    /// The end that an answer has brought about; `next` returns it.
+    /// The end that an answer has caused; `next` returns it.
     due_close: Option<Close>,
 }
 
 impl Server {
-    /// A connection that begins now.
+    /// Creates a connection that begins now.
     pub fn new(options: ServerOptions, now: Instant) -> Self {
         Self {
             options,
@@ -120,8 +120,7 @@ impl Server {
         }
     }
 
-    /// Reads packets up to one that the driver must decide about; `None` where more bytes or an answer are needed. PINGREQ is
-    /// answered here.
+    /// Reads packets up to one that the driver must decide about; `None` if more bytes or an answer are needed. PINGREQ is answered here.
     pub fn next(&mut self, input: &mut BytesMut, now: Instant) -> Option<Action> {
         loop {
             if let Some(close) = self.due_close.take() {
@@ -134,7 +133,7 @@ impl Server {
                 self.was_held_up = true;
                 return None;
             }
-            // What the client has sent meanwhile was not read, so its silence begins now.
+            // Packets that the client has sent meanwhile were not read, so its silence is counted from now on.
             if std::mem::take(&mut self.was_held_up) {
                 self.received = now;
             }
@@ -160,7 +159,7 @@ impl Server {
         }
     }
 
-    /// The bytes that are to be written. The driver takes what it has written off their beginning.
+    /// Returns the bytes to be written. The driver removes what it has written from their beginning.
     pub fn output(&mut self) -> &mut BytesMut {
         &mut self.output
     }
@@ -179,12 +178,12 @@ impl Server {
         }
     }
 
-    /// Whether no packet is read for now: packets wait for answers of the driver, or bytes for the client to read them.
+    /// Whether no packet is read at present, because packets wait for answers of the driver, or output waits for the client to read it.
     fn is_held_up(&self) -> bool {
         self.is_waiting() || self.output.len() > MAX_OUTPUT
     }
 
-    /// When [`check_time`](Self::check_time) is next worth calling. While no packet is read the client's silence proves nothing.
+    /// Returns when to call [`check_time`](Self::check_time) next. While no packet is read, the client's silence proves nothing.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::New => Some(self.received + self.options.connect_timeout),
@@ -195,12 +194,12 @@ impl Server {
         }
     }
 
-    /// Whether as many messages wait for PUBACK as the client may send.
+    /// Whether the maximum number of messages wait for PUBACK.
     fn is_full(&self) -> bool {
         self.unanswered_publishes >= usize::from(self.options.receive_maximum.max(1))
     }
 
-    /// Forgets a request that is about to be answered; `None` where no request of this kind has the packet identifier.
+    /// Removes a request that is about to be answered; `None` if no request of this kind has the packet identifier.
     fn end_request(&mut self, packet_id: u16, is: impl Fn(Unanswered) -> bool) -> Option<Unanswered> {
         let (request, _) = self
             .unanswered
@@ -213,13 +212,13 @@ impl Server {
         Some(request)
     }
 
-    /// Packets that changed nothing: a message that came again before its PUBACK, PUBACK for a packet identifier that is not in
-    /// use.
+    /// Returns the number of packets that had no effect: repeated messages before their PUBACK, and PUBACKs with a packet identifier that
+    /// is not in use.
     pub fn ignored(&self) -> u64 {
         self.ignored
     }
 
-    /// The version that the client speaks; MQTT 5 before it has said so.
+    /// Returns the client's version; MQTT 5 before it is known.
     pub fn version(&self) -> ProtocolVersion {
         match &self.phase {
             Phase::Connecting(terms) | Phase::Connected(terms) => terms.version,

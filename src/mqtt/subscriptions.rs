@@ -1,4 +1,4 @@
-//! The subscriptions of one session, and what becomes of a message that matches some of them.
+//! The subscriptions of one session, and which of them match a message.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::packet::{RetainHandling, SubscriptionOptions};
 use crate::qos::Qos;
 use crate::topic;
 
-/// The subscriptions of one session, by their filters.
+/// The subscriptions of one session, by filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscriptions(BTreeMap<String, Entry>);
 
@@ -16,20 +16,20 @@ struct Entry {
     identifier: Option<u32>,
 }
 
-/// The one copy of a message that a session gets, however many of its subscriptions match (MQTT 5.0, 3.3.4).
+/// The single copy of a message that a session receives, however many of its subscriptions match (MQTT 5.0, 3.3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// The quality of service: the message's own, and no higher than the highest that was granted (MQTT-3.3.4-2).
+    /// The QoS: the message's own, but no higher than the highest that was granted (MQTT-3.3.4-2).
     pub qos: Qos,
-    /// The retain flag: as published where a subscription says so, else clear (MQTT-3.3.1-12, -13).
+    /// The retain flag: as published if a subscription requests that, else clear (MQTT-3.3.1-12, -13).
     pub retain: bool,
-    /// The identifiers of all subscriptions that match (MQTT-3.3.4-4).
+    /// The identifiers of all matching subscriptions (MQTT-3.3.4-4).
     pub identifiers: Vec<u32>,
 }
 
 impl Subscriptions {
-    /// Makes a subscription, with the quality of service that was granted, in the place of one with the same filter
-    /// (MQTT-3.8.4-3). Returns whether its options want retained messages now.
+    /// Adds a subscription with the QoS that was granted, replacing one with the same filter (MQTT-3.8.4-3). Returns whether its options
+    /// request retained messages now.
     pub fn insert(&mut self, filter: String, options: SubscriptionOptions, identifier: Option<u32>) -> bool {
         let before = self.0.insert(filter, Entry { options, identifier });
         match options.retain_handling {
@@ -39,24 +39,23 @@ impl Subscriptions {
         }
     }
 
-    /// Ends the subscription with exactly this filter; false where there is none (MQTT-3.10.4-1).
+    /// Removes the subscription with exactly this filter. Returns false if there is none (MQTT-3.10.4-1).
     pub fn remove(&mut self, filter: &str) -> bool {
         self.0.remove(filter).is_some()
     }
 
-    /// The filters.
+    /// Returns the filters.
     pub fn filters(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Whether a subscription that matches the topic leaves out the client's own messages.
+    /// Whether a matching subscription excludes the client's own messages.
     pub fn has_no_local(&self, topic: &str) -> bool {
         let mut entries = self.0.iter().filter(|(_, entry)| entry.options.no_local);
         entries.any(|(filter, _)| topic::matches(filter, topic))
     }
 
-    /// Returns how the session receives a message; `None` where no subscription matches, or only those that want no messages of the
-    /// client's own.
+    /// Returns how the session receives a message; `None` if no subscription matches, or only those that exclude the client's own messages.
     pub fn matching(&self, topic: &str, qos: Qos, retain: bool, is_own: bool) -> Option<Match> {
         let entries = self
             .0

@@ -1,11 +1,11 @@
-//! Protocol versions, and how the codes of one read in the other.
+//! Protocol versions, and conversions between their codes.
 
 use super::ReasonCode;
 
-/// A version of the protocol that both sides of a connection speak.
+/// The protocol version of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProtocolVersion {
-    /// MQTT 3.1.1: no properties, no reason codes but those of CONNACK and SUBACK.
+    /// MQTT 3.1.1: no properties, and reason codes only in CONNACK and SUBACK.
     V3_1_1,
     /// MQTT 5.0.
     #[default]
@@ -13,7 +13,7 @@ pub enum ProtocolVersion {
 }
 
 impl ProtocolVersion {
-    /// The statement that a breach is cited with: the two specifications number theirs differently.
+    /// Returns the statement to cite, whose number differs between the two specifications.
     pub(super) const fn cite(self, v5: &'static str, v3: &'static str) -> &'static str {
         match self {
             Self::V5 => v5,
@@ -22,7 +22,7 @@ impl ProtocolVersion {
     }
 }
 
-/// The return codes of a refusing CONNACK (MQTT 3.1.1, table 3.1), each with the reason code that means the same.
+/// The return codes of a refusing CONNACK (MQTT 3.1.1, table 3.1), each with the equivalent reason code.
 const RETURN_CODES: [(u8, ReasonCode); 5] = [
     (1, ReasonCode::UNSUPPORTED_PROTOCOL_VERSION),
     (2, ReasonCode::CLIENT_ID_NOT_VALID),
@@ -31,8 +31,8 @@ const RETURN_CODES: [(u8, ReasonCode); 5] = [
     (5, ReasonCode::NOT_AUTHORIZED),
 ];
 
-/// The return code of MQTT 3.1.1 for a reason code; `None` where no return code means the same, and the server closes without
-/// CONNACK (MQTT-3.2.2-6).
+/// Returns the return code of MQTT 3.1.1 for a reason code; `None` if none is equivalent, in which case the server closes without CONNACK
+/// (MQTT-3.2.2-6).
 pub(super) fn return_code(code: ReasonCode) -> Option<u8> {
     let known = || RETURN_CODES.iter().find(|(_, reason)| *reason == code);
     match code {
@@ -46,7 +46,7 @@ pub(super) fn return_code(code: ReasonCode) -> Option<u8> {
     }
 }
 
-/// The reason code for a return code of MQTT 3.1.1; `None` for a reserved one.
+/// Returns the reason code for a return code of MQTT 3.1.1; `None` for a reserved one.
 pub(super) fn reason_code(return_code: u8) -> Option<ReasonCode> {
     if return_code == 0 {
         return Some(ReasonCode::SUCCESS);

@@ -1,13 +1,13 @@
-//! The data types of the protocol (MQTT 5.0, 1.5), read strictly and written.
+//! Strictly reads, and writes, the data types of the protocol (MQTT 5.0, 1.5).
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{ProtocolError, ProtocolVersion};
 
-/// The longest packet: a variable byte integer goes no further (MQTT 5.0, 2.1.4).
+/// Maximum length of a packet: the range of a variable byte integer (MQTT 5.0, 2.1.4).
 pub(super) const MAX_REMAINING: usize = 268_435_455;
 
-/// Takes a packet's body apart; never reads past its end.
+/// Reads the body of a packet; never reads past its end.
 #[derive(Debug)]
 pub(super) struct Reader {
     bytes: Bytes,
@@ -23,12 +23,12 @@ impl Reader {
         self.version
     }
 
-    /// The statement that a breach is cited with in this version.
+    /// Returns the statement to cite in this version.
     pub(super) fn cite(&self, v5: &'static str, v3: &'static str) -> &'static str {
         self.version.cite(v5, v3)
     }
 
-    /// Changes the version, which CONNECT says after its first fields.
+    /// Changes the version, which CONNECT contains after its first fields.
     pub(super) fn set_version(&mut self, version: ProtocolVersion) {
         self.version = version;
     }
@@ -37,7 +37,7 @@ impl Reader {
         self.bytes.is_empty()
     }
 
-    /// The bytes that were not read yet.
+    /// Returns the bytes that were not read yet.
     pub(super) fn rest(self) -> Bytes {
         self.bytes
     }
@@ -54,7 +54,7 @@ impl Reader {
         self.bytes.try_get_u32().map_err(|_| self.cut_short())
     }
 
-    /// A packet identifier, which is never zero by this statement of MQTT 5.0.
+    /// Reads a packet identifier, which must not be zero according to this statement of MQTT 5.0.
     pub(super) fn packet_id(&mut self, statement: &'static str) -> Result<u16, ProtocolError> {
         match self.u16()? {
             0 => {
@@ -65,7 +65,7 @@ impl Reader {
         }
     }
 
-    /// A variable byte integer inside of a packet.
+    /// Reads a variable byte integer inside a packet.
     pub(super) fn variable(&mut self) -> Result<u32, ProtocolError> {
         match variable(&self.bytes, self.version)? {
             Some((value, length)) => {
@@ -76,7 +76,7 @@ impl Reader {
         }
     }
 
-    /// Splits so many bytes off.
+    /// Splits off this number of bytes.
     pub(super) fn split(&mut self, length: usize) -> Result<Bytes, ProtocolError> {
         match length <= self.bytes.len() {
             true => Ok(self.bytes.split_to(length)),
@@ -84,13 +84,13 @@ impl Reader {
         }
     }
 
-    /// Binary data with its length before it.
+    /// Reads binary data that is preceded by its length.
     pub(super) fn binary(&mut self) -> Result<Bytes, ProtocolError> {
         let length = self.u16()?;
         self.split(length.into())
     }
 
-    /// A UTF-8 string: well-formed, and without U+0000.
+    /// Reads a UTF-8 string, which must be well-formed and without U+0000.
     pub(super) fn text(&mut self) -> Result<String, ProtocolError> {
         let bytes = self.binary()?;
         let text = std::str::from_utf8(&bytes).map_err(|_| {
@@ -105,7 +105,7 @@ impl Reader {
         }
     }
 
-    /// Fails where bytes are left.
+    /// Fails if bytes are left.
     pub(super) fn finish(&self) -> Result<(), ProtocolError> {
         match self.is_empty() {
             true => Ok(()),
@@ -124,13 +124,13 @@ impl Reader {
     }
 }
 
-/// The variable byte integer at the beginning of `bytes` and its length; `None` where more bytes are needed.
+/// Returns the variable byte integer at the beginning of `bytes` and its length; `None` if more bytes are needed.
 pub(super) fn variable(bytes: &[u8], version: ProtocolVersion) -> Result<Option<(u32, usize)>, ProtocolError> {
     let mut value = 0;
     for (index, byte) in bytes.iter().take(4).enumerate() {
         value |= u32::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
-            // MQTT 3.1.1 has no such rule, and small devices write lengths of a fixed size.
+            // MQTT 3.1.1 has no such rule, and small devices use lengths of a fixed size.
             return match version == ProtocolVersion::V5 && index > 0 && *byte == 0 {
                 true => Err(ProtocolError::malformed(
                     "MQTT-1.5.5-1",
@@ -161,10 +161,10 @@ pub(super) fn put_variable(to: &mut BytesMut, mut value: usize) {
     }
 }
 
-/// Why a packet cannot be written.
+/// The reason why a packet cannot be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EncodeError {
-    /// A text or binary field is longer than the protocol's 65,535 bytes, or the packet than its 268,435,455.
+    /// A text or binary field is longer than the protocol's 65,535 bytes, or the packet longer than 268,435,455.
     TooLong,
     /// The version has no such packet, or no such code in it.
     NotInVersion,
@@ -221,7 +221,7 @@ mod tests {
         };
         assert_eq!(read("grüße".as_bytes()).as_deref(), Ok("grüße"));
         assert_eq!(read(b"a\0b"), Err("MQTT-1.5.4-2"));
-        // Bytes that never occur, a surrogate (U+D800), an overlong slash, a character that is cut off.
+        // Bytes that never occur, a surrogate (U+D800), an overlong slash, a truncated character.
         for bytes in [&b"\xff\xfe"[..], b"\xed\xa0\x80", b"\xc0\xaf", b"a\xe2\x82"] {
             assert_eq!(read(bytes), Err("MQTT-1.5.4-1"), "{bytes:02x?}");
         }

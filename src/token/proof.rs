@@ -132,7 +132,7 @@ impl<Sign: FnMut(Scheme, &[u8]) -> Result<Vec<u8>, TokenError>> Signatures<Sign>
         Ok(None)
     }
 
-    /// The token's signature, or none where it refuses to make such ones. A device that fails says nothing about the key.
+    /// Returns the token's signature; `None` if the token refuses this mechanism. A device error says nothing about the key.
     fn signature(&mut self, scheme: Scheme) -> Result<Option<Vec<u8>>, TokenError> {
         if let Some((_, signature)) = self.made.iter().find(|(made, _)| *made == scheme) {
             return Ok(signature.clone());

@@ -1,25 +1,25 @@
-//! The layers that docs/architecture.md names.
+//! Reads the layers in docs/architecture.md.
 
 use std::collections::BTreeSet;
 
-/// The part of the document that the source is held against.
+/// The part of the document that the source is compared with.
 pub struct Document {
-    /// From the top to the bottom; modules of one line stand beside each other.
+    /// The layers from top to bottom; the modules of one line are in the same layer.
     layers: Vec<BTreeSet<String>>,
     /// Pairs of modules on one line that never import each other.
     strangers: Vec<BTreeSet<String>>,
 }
 
-/// Behind two modules of a line that never import each other.
+/// The remark after two modules of a line that never import each other.
 const STRANGERS: &str = "never import each other";
 
 impl Document {
-    /// Reads the block of code under "Layers".
+    /// Reads the code block under "Layers".
     pub fn read(text: &str) -> Self {
         let mut layers = Vec::new();
         let mut strangers = Vec::new();
         for line in section(text, "Layers").lines().filter(|line| line.starts_with("    ")) {
-            // Remarks stand behind at least two blanks.
+            // Remarks are preceded by at least two blanks.
             let (names, remark) = line.trim().split_once("  ").unwrap_or((line.trim(), ""));
             let names: BTreeSet<String> = names.split('|').map(|name| name.trim().to_owned()).collect();
             if remark.contains(STRANGERS) {
@@ -30,7 +30,7 @@ impl Document {
         Self { layers, strangers }
     }
 
-    /// Modules that only one of document and source knows.
+    /// Returns the modules that only one of document and source contains.
     pub fn differences(&self, modules: &BTreeSet<String>) -> Vec<String> {
         let listed: BTreeSet<String> = self
             .layers
@@ -44,7 +44,7 @@ impl Document {
         missing.chain(gone).collect()
     }
 
-    /// Whether files of the module `above` may use what is in the module `below`.
+    /// Whether files of the module `above` may import from the module `below`.
     pub fn may_import(&self, above: &str, below: &str) -> bool {
         let layer = |name: &str| self.layers.iter().position(|names| names.contains(name));
         let apart = |names: &BTreeSet<String>| names.contains(above) && names.contains(below);

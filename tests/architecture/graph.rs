@@ -1,8 +1,8 @@
-//! Circles in a directed graph.
+//! Finds circles in a directed graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every set of nodes that reach each other (strongly connected components of more than one node; Kosaraju's algorithm).
+/// Returns every set of nodes that reach each other (strongly connected components of more than one node; Kosaraju's algorithm).
 pub fn circles(nodes: usize, edges: &BTreeSet<(usize, usize)>) -> Vec<BTreeSet<usize>> {
     let mut forwards: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut backwards: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -27,7 +27,7 @@ pub fn circles(nodes: usize, edges: &BTreeSet<(usize, usize)>) -> Vec<BTreeSet<u
     found
 }
 
-/// Appends what can be reached from `node` and was not seen yet, each node behind those that it reaches.
+/// Appends the unvisited nodes that can be reached from `node`, each after those that it reaches.
 fn visit(node: usize, arrows: &BTreeMap<usize, Vec<usize>>, seen: &mut BTreeSet<usize>, finished: &mut Vec<usize>) {
     if seen.insert(node) {
         for next in arrows.get(&node).into_iter().flatten() {

@@ -1,12 +1,12 @@
-//! The length of the files: one that is longer than the limit is in a list, with its reason.
+//! Checks the length of files: one that is longer than the limit must be in a list, with its reason.
 
 use std::fs;
 use std::path::Path;
 
-/// A file may have so many lines without a reason.
+/// Maximum number of lines of a file without a reason.
 const LIMIT: usize = 300;
 
-/// Folders with source of ours.
+/// The folders with our own source.
 const FOLDERS: [&str; 10] = [
     ".ci",
     "bench",
@@ -20,10 +20,10 @@ const FOLDERS: [&str; 10] = [
     "tests",
 ];
 
-/// Folders that builds and installations make.
+/// Folders that builds and installations create.
 const GENERATED: [&str; 3] = ["target", "node_modules", "corpus"];
 
-/// Longer files, and why they are not split.
+/// Longer files, and the reasons why they are not split.
 const LONG_FILES: [(&str, &str); 18] = [
     (
         ".ci/setup",
@@ -91,7 +91,7 @@ fn a_long_file_has_a_reason() {
     );
 }
 
-/// Adds each source file below `folder` that is too long, with the number of its lines.
+/// Adds each source file below `folder` that is too long, with its number of lines.
 fn find_long_files(root: &Path, folder: &Path, long: &mut Vec<(String, usize)>) {
     for entry in fs::read_dir(root.join(folder)).unwrap() {
         let entry = entry.unwrap();
@@ -101,7 +101,7 @@ fn find_long_files(root: &Path, folder: &Path, long: &mut Vec<(String, usize)>) 
         if kind.is_dir() && !GENERATED.contains(&name.as_str()) {
             find_long_files(root, &path, long);
         } else if kind.is_file() {
-            // Only text can be source; anything else is a seed of a fuzz target.
+            // Only text can be source; any other file is a seed of a fuzz target.
             let text = fs::read_to_string(root.join(&path)).unwrap_or_default();
             let lines = text.lines().count();
             if lines > LIMIT && is_source(&path, &text) {

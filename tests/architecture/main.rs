@@ -1,4 +1,4 @@
-//! Holds docs/architecture.md against the source: layers, circles between files, and the length of files.
+//! Compares docs/architecture.md with the source: layers, circles between files, and the length of files.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ use document::Document;
 use graph::circles;
 use source::Crate;
 
-/// Every crate of the workspace: its name in the messages, and the file that its modules hang from.
+/// All crates of the workspace: the name in messages, and the file of the root module.
 const CRATES: [(&str, &str); 9] = [
     ("gatepost", "src/lib.rs"),
     ("gatepost-client", "client/src/lib.rs"),
@@ -33,7 +33,7 @@ const CRATES: [(&str, &str); 9] = [
     ("the test of the architecture", "tests/architecture/main.rs"),
 ];
 
-/// They are read once, for all tests of this file.
+/// The crates, parsed once for all tests of this file.
 static PARSED: LazyLock<Vec<Crate>> = LazyLock::new(|| {
     CRATES
         .iter()

@@ -1,5 +1,4 @@
-//! The files of a crate, and which of them uses an item of which: paths are followed through re-exports to the file
-//! that defines the item.
+//! The files of a crate, and which file uses items of which: paths are followed through re-exports to the file that defines the item.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +10,7 @@ use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree};
 
 type ModulePath = Vec<String>;
 
-/// A crate as far as its tests are left out.
+/// A crate without its tests.
 pub struct Crate {
     files: Vec<String>,
     modules: BTreeMap<ModulePath, Module>,
@@ -24,10 +23,10 @@ struct Module {
     file: usize,
     children: BTreeSet<String>,
     items: BTreeSet<String>,
-    /// The names that `use` brings in, and the paths behind them.
+    /// The names that `use` imports, with their paths.
     imports: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
-    /// Paths as they are written.
+    /// The paths in the source, unchanged.
     paths: BTreeSet<Vec<String>>,
 }
 
@@ -44,27 +43,27 @@ impl Crate {
         parsed
     }
 
-    /// The number of files.
+    /// Returns the number of files.
     pub fn files(&self) -> usize {
         self.files.len()
     }
 
-    /// The module path of a file.
+    /// Returns the module path of a file.
     pub fn name(&self, file: usize) -> &str {
         &self.files[file]
     }
 
-    /// Pairs of a file and another whose items it uses.
+    /// Returns pairs of a file and another one whose items it uses.
     pub fn edges(&self) -> &BTreeSet<(usize, usize)> {
         &self.edges
     }
 
-    /// The modules at the crate's root.
+    /// Returns the modules at the crate's root.
     pub fn top_level(&self) -> BTreeSet<String> {
         self.modules[&Vec::new()].children.clone()
     }
 
-    /// The top-level module that a file belongs to.
+    /// Returns the top-level module of a file.
     pub fn top_level_of(&self, file: usize) -> &str {
         self.files[file].split("::").next().unwrap()
     }
@@ -127,11 +126,11 @@ impl Crate {
         self.edges = edges;
     }
 
-    /// The file that defines what `path`, written in the module `at`, names; none if that is a module or another crate's.
+    /// Returns the file that defines the item which `path` refers to in the module `at`; `None` if that is a module or in another crate.
     fn resolve(&self, at: &[String], path: &[String], depth: usize) -> Option<usize> {
         let module = self.modules.get(at)?;
         let (first, rest) = path.split_first()?;
-        // Two modules that import one name from each other would be followed for ever.
+        // Two modules that import a name from each other would cause an endless loop.
         if depth > 32 {
             return None;
         }
@@ -176,7 +175,7 @@ impl Module {
         }
     }
 
-    /// Finds paths in a macro's input, which is no syntax tree.
+    /// Finds paths in a macro's input, which is not a syntax tree.
     fn find_paths(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -234,7 +233,7 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// The name that an item defines.
+/// Returns the name that an item defines.
 fn defined(item: &Item) -> Option<String> {
     Some(match item {
         Item::Const(item) => item.ident.to_string(),

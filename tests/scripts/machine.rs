@@ -1,4 +1,4 @@
-//! A machine with nothing but a copy of the scripts and the programs that a test gives it.
+//! A machine that contains only a copy of the scripts, and programs that a test provides.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,7 +15,7 @@ const ORDINARY: &[&str] = &[
     "readlink", "realpath", "rm", "sed", "sh", "sort", "tee", "tr",
 ];
 
-/// A copy of the scripts, and the only programs that they find.
+/// A copy of the scripts, and the only programs that they can find.
 pub struct Machine {
     pub folder: TempDir,
 }
@@ -28,7 +28,7 @@ pub struct Ran {
 }
 
 impl Machine {
-    /// Creates a machine with these programs, each a name and a shell line. Every call of one is logged.
+    /// Creates a machine with these programs, each a name and a line of shell. Every call is logged.
     pub fn new(programs: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["bin", ".ci", "target/awscli/bin", "config/aws"] {
@@ -69,7 +69,7 @@ impl Machine {
 
     /// Runs a script as an ordinary user.
     pub fn run(&self, words: &[&str]) -> Ran {
-        // Nobody else's folder is shown to that user: this one is opened to all.
+        // That user cannot enter another user's folder, so this one is opened to all.
         for name in ["", "target", "target/awscli", "target/awscli/bin"] {
             fs::set_permissions(self.folder.path().join(name), fs::Permissions::from_mode(0o777)).unwrap();
         }
@@ -103,7 +103,7 @@ impl Machine {
 pub const RUST: [(&str, &str); 2] = [("cargo", ""), ("rustc", "echo 'rustc 1.95.0 (5980761 2026-04-14)'")];
 pub const APT: (&str, &str) = ("apt-get", "");
 
-/// The script, the programs of the machine, whether it succeeds, what it says, and what it runs.
+/// The script, the programs of the machine, whether it succeeds, its output, and the programs that it runs.
 pub struct Case<'a> {
     pub words: &'a [&'a str],
     pub programs: Vec<(&'a str, &'a str)>,

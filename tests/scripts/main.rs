@@ -1,5 +1,5 @@
-//! Every branch of the scripts that a newcomer runs first. The programs that they call are replaced by small scripts, so
-//! nothing is installed and nothing is built.
+//! All branches of the scripts that a newcomer runs first. The programs that they call are replaced by small scripts, so nothing is
+//! installed and nothing is built.
 
 #![allow(
     clippy::unwrap_used,

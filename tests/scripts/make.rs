@@ -65,7 +65,7 @@ fn wrong_words_are_named_before_anything_is_built() {
 
 #[test]
 fn make_alone_lists_the_targets_in_two_columns() {
-    // `make test` runs this as a make below its own, which would also name the folder it works in.
+    // `make test` runs this with a make of its own, which would also print its folder.
     let output = Command::new("make")
         .arg("--no-print-directory")
         .current_dir(REPOSITORY)
@@ -89,7 +89,7 @@ fn make_alone_lists_the_targets_in_two_columns() {
     );
 }
 
-/// A user without rights: the script ends before it looks at the machine.
+/// A user without permissions: the script ends before it examines the machine.
 const NOBODY: u32 = 65_534;
 
 #[test]

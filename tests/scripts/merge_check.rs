@@ -1,4 +1,4 @@
-//! .ci/run: what must pass before a change is merged.
+//! .ci/run: the checks that must pass before a change is merged.
 
 use std::fs;
 use std::path::Path;
@@ -81,7 +81,7 @@ fn the_merge_check_goes_on_without_the_advisories_and_stops_at_a_fault_whoever_f
     }
 }
 
-/// The words of each `cargo deny` in .ci/run are understood by the one that is installed.
+/// The installed `cargo deny` understands the options that .ci/run passes.
 #[test]
 fn cargo_deny_knows_the_options_it_is_given() {
     if !Command::new("cargo-deny")

@@ -11,7 +11,7 @@ use crate::machine::{Machine, REPOSITORY};
 fn the_fleet_ca_says_what_is_missing_before_it_makes_anything() {
     let openssl = ("openssl", "exec /usr/bin/openssl \"$@\"");
     let asked = "echo CODE";
-    // The machine, the variables, whether it succeeds, what it says, and whether commands are kept.
+    // The machine, the variables, whether it succeeds, its output, and whether commands are kept.
     for (programs, variables, succeeds, says, made) in [
         (vec![], "", false, "openssl is missing: apt-get install openssl", false),
         (vec![openssl], "", false, "the AWS CLI is missing", false),
@@ -68,7 +68,7 @@ fn the_fleet_ca_says_what_is_missing_before_it_makes_anything() {
     }
 }
 
-/// As git answers in a clean checkout without tags.
+/// Git's answers in a clean checkout without tags.
 const CLEAN: &str = "case $1 in rev-parse) [[ $* == *HEAD* ]] ;; archive) for word in \"$@\"; do \
                      [[ $word != --output=* ]] || : >\"${word#--output=}\"; done ;; esac";
 

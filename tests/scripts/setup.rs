@@ -1,4 +1,4 @@
-//! .ci/setup: what a machine lacks is installed, or named.
+//! .ci/setup: missing programs are installed, or named.
 
 use crate::machine::{APT, Case, Machine, RUST, check_case};
 
@@ -164,7 +164,7 @@ fn what_a_machine_lacks_is_said_or_installed() {
     }
 }
 
-/// The network, or what it leads to, is not there: the last line says so, and nothing is half done without a word.
+/// If the network or a server is unavailable, the last line says so, and nothing is left incomplete silently.
 #[test]
 fn what_cannot_be_fetched_is_said_at_the_end() {
     let as_root = ("sudo", "[[ $1 == -v ]] || \"$@\"");

@@ -1,5 +1,5 @@
-//! A fleet after an outage of AWS, simulated with the waits that a gateway draws: how long it takes until all are back, against
-//! what AWS's quota for CONNECTs takes at least.
+//! Simulates a fleet after an outage of AWS, with the waits that a gateway draws. The time until all are back is compared with the minimum
+//! that AWS's quota for CONNECTs permits.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,12 +7,12 @@ use std::collections::BinaryHeap;
 use super::*;
 use crate::cloud::session::Session;
 
-/// AWS's quota for CONNECTs of one account in a second, by default.
+/// AWS's default quota for CONNECTs per second in one account.
 const QUOTA: u64 = 500;
-/// Time is counted in milliseconds.
+/// Duration of the outage in milliseconds.
 const OUTAGE: u64 = 600_000;
 
-/// One gateway, with the backoffs of its session and of its certificate.
+/// A gateway with the backoffs of its session and its certificate.
 struct Gateway {
     unreached: Backoff,
     provisioning: Provisioning,
@@ -33,7 +33,7 @@ impl Gateway {
     }
 }
 
-/// How long after the outage the 99th of a hundred gateways and the last one are back, as parts of what the quota takes.
+/// Returns how long after the outage the 99th percentile of the gateways and the last one are back, as multiples of the minimum.
 fn back_after(gateways: usize) -> (f64, f64) {
     let mut random = fastrand::Rng::with_seed(15);
     let mut fleet: Vec<Gateway> = (0..gateways).map(|_| Gateway::new(&mut random)).collect();

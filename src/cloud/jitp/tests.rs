@@ -1,4 +1,4 @@
-//! The state machine alone: which wait and which words follow which drops.
+//! Tests of the state machine: the waits and messages that follow dropped connections.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ fn attempts_respect_the_limit_then_become_rarer_and_get_advice() {
         "{waits:?}"
     );
     assert!(waits.iter().all(|wait| *wait <= LONGEST_WAIT), "{waits:?}");
-    // Full jitter: a fleet whose first contact goes wrong at the same moment does not stay together.
+    // Full jitter: gateways whose first contact fails at the same moment do not stay together.
     let slow = &waits[usize::try_from(FAST_ATTEMPTS).unwrap() + 2..];
     for part in [10..38, 38..65, 65..93, 93..120] {
         assert!(
@@ -76,7 +76,7 @@ fn a_restart_goes_on_in_every_state() {
     );
 }
 
-/// The words of a problem, and who can mend it.
+/// Returns a problem's remedy and text.
 fn said(problem: Option<Problem>) -> (Remedy, String) {
     problem.map_or((Remedy::None, String::new()), |problem| {
         (problem.remedy, problem.to_string())
@@ -120,7 +120,7 @@ fn a_certificate_that_was_accepted_once_backs_off_for_ever_and_only_adds_the_cha
     }
     machine.accepted();
     assert_eq!(machine.send_chain(), SendChain::Leaf);
-    // Dropped connections say nothing of how stable an accepted one will be; only that resets the backoff.
+    // Dropped connections do not tell how stable an accepted one will be; only a stable one resets the backoff.
     machine.stable();
     assert!(machine.lost_before_connack() <= 2 * CLIENT_ID_INTERVAL);
 }

@@ -45,7 +45,7 @@ impl NotTakenCount {
         Some(self.total - before)
     }
 
-    /// The number since the start.
+    /// Returns the number of such messages since the start.
     pub(super) fn total(&self) -> u64 {
         self.total
     }

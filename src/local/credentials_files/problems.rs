@@ -9,7 +9,7 @@ use super::file::Found;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
 
-/// The file, or its folder, cannot be written.
+/// Returns the problem of a file that cannot be written, or whose folder cannot.
 pub fn unwritable(path: &Path, error: &io::Error) -> Problem {
     let name = path.display();
     let folder = path.parent().unwrap_or(path).display();
@@ -31,7 +31,7 @@ pub fn unwritable(path: &Path, error: &io::Error) -> Problem {
     Problem::configuration(message).next(step)
 }
 
-/// The file cannot be removed.
+/// Returns the problem of a file that cannot be removed.
 pub fn not_removed(path: &Path, error: &io::Error) -> Problem {
     let message = format!(
         "{} holds keys that have expired, and cannot be removed: {}",

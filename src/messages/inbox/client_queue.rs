@@ -252,7 +252,7 @@ impl ClientInbox {
         self.queue.events.borrow_mut().pop_front()
     }
 
-    /// The oldest message that waits: when it was queued, and whether AWS sends nothing to any program until it is acknowledged.
+    /// Returns the oldest message that waits: when it was queued, and whether AWS sends nothing to any program until it is acknowledged.
     pub fn oldest(&self) -> Option<(Instant, bool)> {
         let messages = self.queue.messages.borrow();
         let oldest = messages.front()?;
@@ -264,7 +264,7 @@ impl ClientInbox {
         self.queue.dropped.get()
     }
 
-    /// The name of the durable subscription behind it.
+    /// Returns the name of the durable subscription behind it.
     pub fn durable_name(&self) -> Option<&str> {
         self.queue.durable_name.as_deref()
     }

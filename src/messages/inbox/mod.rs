@@ -153,7 +153,7 @@ impl Inbox {
         sessions::acknowledge(&self.state, name, ids).await;
     }
 
-    /// The time of the wall clock, by which messages expire.
+    /// Returns the wall clock's time, which decides when messages expire.
     pub fn now(&self) -> SystemTime {
         self.state.clock.wall()
     }

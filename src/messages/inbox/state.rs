@@ -135,7 +135,7 @@ impl InboxState {
         self.remove_stream(stream);
     }
 
-    /// The names of the durable subscriptions that are to store a message that has just arrived.
+    /// Returns the names of the durable subscriptions that must store a message that has just arrived.
     pub(super) fn durable_matching(&self, message: &Received) -> Vec<String> {
         let (durable, suspended, now) = (self.durable.borrow(), self.suspended.borrow(), self.clock.boot());
         let stores = |subscription: &&DurableSubscription| {
@@ -196,8 +196,8 @@ impl InboxState {
         });
     }
 
-    /// The smallest set of filters for all streams and durable subscriptions. With `replacement`, the subscriber takes the
-    /// place of the durable subscription of that name.
+    /// Returns the smallest set of filters for all streams and durable subscriptions. With `replacement`, the subscriber takes the place of
+    /// the durable subscription of that name.
     pub(super) fn minimal_filters(&self, replacement: Option<(&str, &Subscriber)>) -> DesiredFilters {
         let stays = |name: Option<&str>| name.is_none() || name != replacement.map(|(name, _)| name);
         let (streams, durable, refused) = (self.streams.borrow(), self.durable.borrow(), self.refused.borrow());
@@ -251,7 +251,7 @@ impl InboxState {
     }
 }
 
-/// The filters of a durable subscription that a rule allows.
+/// Returns the filters of a durable subscription that a rule allows.
 fn active_filters<'a>(
     subscription: &'a DurableSubscription,
     suspended: &'a BTreeSet<(String, String)>,

@@ -76,7 +76,7 @@ impl Outbox {
         });
     }
 
-    /// The largest packet that the broker accepts, according to its last CONNACK.
+    /// Returns the largest packet that the broker accepts, according to its last CONNACK.
     pub fn packet_limit(&self) -> u32 {
         self.packet_limit.load(Ordering::Relaxed)
     }

@@ -85,7 +85,7 @@ impl OutboxState {
         self.changes.push(change);
     }
 
-    /// The outbox's total after the commit.
+    /// Returns the outbox's total after the commit.
     pub(in crate::messages) fn pending_total(&self) -> Total {
         let mut total = self.total;
         for change in &self.changes {
@@ -98,7 +98,7 @@ impl OutboxState {
         total
     }
 
-    /// An account's total after the commit.
+    /// Returns an account's total after the commit.
     pub(in crate::messages) fn pending_total_of(&self, account: &Account) -> Total {
         let mut total = self.accounts.get(account).copied().unwrap_or_default();
         for change in &self.changes {
@@ -111,8 +111,8 @@ impl OutboxState {
         total
     }
 
-    /// The account with the largest total after the commit, by whichever bound is reached, and how much more it has than the
-    /// next one.
+    /// Returns the account with the largest total after the commit, by whichever bound is reached, and how much more it has than the next
+    /// one.
     pub(in crate::messages) fn pending_largest_account(&self, bounds: &Bounds) -> Option<(Account, u64)> {
         let mut accounts = self.accounts.clone();
         for change in &self.changes {

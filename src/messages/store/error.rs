@@ -45,7 +45,7 @@ impl From<Problem> for StoreError {
 }
 
 impl StoreError {
-    /// The error for a database at `path` that cannot be read or written.
+    /// Returns the error for a database at `path` that cannot be read or written.
     pub(in crate::messages) fn new(path: &Path, error: &rusqlite::Error) -> Self {
         let message = format!("{} cannot be used: {}", path.display(), describe(error));
         let problem = match error.sqlite_error_code() {
@@ -65,12 +65,12 @@ impl StoreError {
         }
     }
 
-    /// The error for a disk that has no room for new messages.
+    /// Returns the error for a disk without room for new messages.
     pub(in crate::messages) fn disk_full(path: &Path) -> Self {
         Self::new(path, &sqlite_error(ffi::SQLITE_FULL))
     }
 
-    /// The error for a file that may only be read.
+    /// Returns the error for a read-only file.
     pub(in crate::messages) fn read_only(path: &Path) -> Self {
         Self::new(path, &sqlite_error(ffi::SQLITE_READONLY))
     }

@@ -31,12 +31,12 @@ pub struct QueueCounts {
     pub parked: u64,
 }
 
-/// The database in the state folder.
+/// Returns the path of the database in the state folder.
 pub(in crate::messages) fn path(state: &Path) -> PathBuf {
     state.join("messages.db")
 }
 
-/// The disk space that is reserved beside the database.
+/// Returns the disk space that is reserved beside the database.
 pub(in crate::messages) fn reserve(path: &Path) -> SpaceReserve {
     SpaceReserve::new(with_suffix(path, "-reserve"))
 }

@@ -10,12 +10,12 @@ pub(in crate::messages) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The write-ahead log of the database at `path`.
+/// Returns the path of the write-ahead log of the database at `path`.
 pub(in crate::messages) fn log_of(path: &Path) -> PathBuf {
     with_suffix(path, "-wal")
 }
 
-/// The file that a copy of the database at `path` is written to before it takes the database's place.
+/// Returns the path of a copy of the database at `path` that will replace it.
 pub(in crate::messages) fn draft_of(path: &Path) -> PathBuf {
     with_suffix(path, "-anew")
 }

@@ -47,7 +47,7 @@ impl Job {
     }
 }
 
-/// The error of a job that the store does not run any more.
+/// Returns the error of a job that the store will not run because it has ended.
 pub(super) fn store_ended() -> StoreError {
     Problem::wait("gatepost is shutting down, or its message store has ended").into()
 }

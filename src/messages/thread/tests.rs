@@ -35,7 +35,7 @@ fn corrupt() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None)
 }
 
-/// A job with priority runs before jobs that are submitted in the meantime.
+/// Runs `meanwhile` while the thread is busy with a first job, so that the jobs it submits run together.
 async fn together<T>(store: &Store, meanwhile: impl Future<Output = T>) -> T {
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let first = store.start(Durability::ReadOnly, move |_| {

@@ -1,4 +1,4 @@
-//! The packets of a server, and what each means to a client.
+//! Handles the packets from a server.
 
 use super::{Client, Incoming, Sent};
 use crate::messages::Received;
@@ -8,10 +8,10 @@ use crate::mqtt::{Granted, MAX_PACKET, MAX_USER_PROPERTIES, ProtocolError, RECEI
 use crate::qos::Qos;
 
 impl Client {
-    /// Takes a packet of the server.
+    /// Handles a packet from the server.
     ///
     /// # Errors
-    /// With the breach, where the packet may not come now.
+    /// If the packet violates the protocol.
     pub fn receive(&mut self, packet: Packet) -> Result<Incoming, ProtocolError> {
         match packet {
             Packet::Connack(_) => Err(ProtocolError::forbidden("MQTT-3.2.0-2", "a second CONNACK")),
@@ -34,7 +34,7 @@ impl Client {
                 let reason = reason(disconnect.code, &disconnect.properties);
                 Ok(Incoming::Disconnected(reason))
             }
-            // The framer lets none of them through.
+            // The framer rejects all of these.
             Packet::Connect(_)
             | Packet::Subscribe(_)
             | Packet::Unsubscribe(_)
@@ -50,7 +50,7 @@ impl Client {
     }
 
     fn message(&mut self, message: Publish) -> Result<Incoming, ProtocolError> {
-        // We announce no Topic Alias Maximum, so there is none.
+        // We announce no Topic Alias Maximum, so no alias is permitted.
         if message.topic_alias.is_some() {
             return Err(ProtocolError::with_code(
                 ReasonCode::TOPIC_ALIAS_INVALID,
@@ -76,7 +76,7 @@ impl Client {
         Ok(Incoming::Message(message.packet_id, received))
     }
 
-    /// Leaves a message out that cannot be accepted.
+    /// Skips a message that cannot be accepted.
     fn skip(&mut self, packet_id: Option<u16>, topic: String, why: String) -> Result<Incoming, ProtocolError> {
         if !self.is_new(packet_id)? {
             return Ok(Incoming::Nothing);
@@ -110,14 +110,14 @@ impl Client {
         }
     }
 
-    /// Whether a message is not just another copy of one that we have not acknowledged yet: one PUBACK answers both.
+    /// Whether a message is new, and not a repetition of one that we have not acknowledged yet: one PUBACK answers both.
     fn is_new(&mut self, packet_id: Option<u16>) -> Result<bool, ProtocolError> {
         let Some(id) = packet_id else { return Ok(true) };
         if self.unacknowledged.contains(&id) {
             self.ignored += 1;
             return Ok(false);
         }
-        // Mosquitto 2.0 loses count of the Receive Maximum where several are acknowledged at once, so twice of it is borne.
+        // Mosquitto 2.0 loses count of the Receive Maximum if several messages are acknowledged at once, so twice as many are tolerated.
         if self.unacknowledged.len() >= 2 * usize::from(RECEIVE_MAXIMUM) {
             let code = ReasonCode::RECEIVE_MAXIMUM_EXCEEDED;
             return Err(ProtocolError::with_code(
@@ -130,7 +130,7 @@ impl Client {
         Ok(true)
     }
 
-    /// The request that the acknowledgement answers; one that answers nothing is counted and ignored.
+    /// Returns the request that an acknowledgement answers. One that answers nothing is counted and ignored.
     fn answered(&mut self, id: u16, is: impl Fn(Sent) -> bool) -> Option<Sent> {
         match self.under_way.get(&id) {
             Some((sent, _)) if is(*sent) => self.under_way.remove(&id).map(|(sent, _)| sent),
@@ -149,7 +149,7 @@ fn reason(code: ReasonCode, properties: &[Property]) -> Reason {
     }
 }
 
-/// The answer to one filter of a SUBSCRIBE.
+/// Returns the result for one filter of a SUBSCRIBE.
 fn granted(code: ReasonCode) -> Granted {
     Qos::from_number(code.0).ok_or(code)
 }

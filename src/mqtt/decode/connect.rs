@@ -1,4 +1,4 @@
-//! CONNECT.
+//! Decodes CONNECT.
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use crate::mqtt::wire::Reader;
 use crate::mqtt::{Password, ProtocolError, ProtocolVersion, ReasonCode, Sender};
 use crate::qos::Qos;
 
-/// The protocol level of MQTT 3.1.1 with the bit that mosquitto sets when it bridges.
+/// The protocol level of MQTT 3.1.1 with the bit that mosquitto sets for bridges.
 const BRIDGE_LEVEL: u8 = 0x84;
 
 pub(super) fn connect(mut reader: Reader) -> Result<Connect, ProtocolError> {
@@ -50,7 +50,7 @@ pub(super) fn connect(mut reader: Reader) -> Result<Connect, ProtocolError> {
     Ok(connect)
 }
 
-/// The version in which an answer to a CONNECT is understood that cannot be read; `None` where it is not MQTT.
+/// Returns the version in which to answer a malformed CONNECT; `None` if it is not MQTT.
 pub(in crate::mqtt) fn announced_version(body: &Bytes) -> Option<ProtocolVersion> {
     let mut reader = Reader::new(body.clone(), ProtocolVersion::V5);
     let name = reader.text().ok()?;

@@ -1,7 +1,7 @@
-//! Bytes to packets, read strictly.
+//! Decodes packets, strictly.
 //!
-//! Everything that the specifications forbid within one packet is refused here, with the statement that forbids it. Which packet
-//! may come when is the matter of [`Client`](super::Client) and [`Server`](super::Server).
+//! Everything that the specifications forbid within one packet is refused here, with the statement that forbids it.
+//! [`Client`](super::Client) and [`Server`](super::Server) check the order of packets.
 
 mod connect;
 mod publish;
@@ -15,10 +15,10 @@ use super::packet::Packet;
 use super::wire::Reader;
 use super::{ProtocolError, ProtocolVersion, Sender};
 
-/// Reads a frame that came from this side of a connection of this version. CONNECT says its version itself.
+/// Decodes a frame that was sent by this side of a connection of this version. CONNECT contains its version itself.
 ///
 /// # Errors
-/// With the breach, where there is one.
+/// If the frame violates the protocol.
 pub fn decode(frame: Frame, sender: Sender, version: ProtocolVersion) -> Result<Packet, ProtocolError> {
     let (first, body) = match frame {
         Frame::Packet { first, body } => (first, body),

@@ -1,4 +1,4 @@
-//! PUBLISH, and the properties that a message has in common with a will.
+//! Decodes PUBLISH, and the properties that messages and wills have in common.
 
 use bytes::Bytes;
 
@@ -43,12 +43,12 @@ pub(super) fn publish(first: u8, mut reader: Reader, sender: Sender) -> Result<P
         let statement = reader.cite("MQTT 5.0, 3.3.2.1", "MQTT-4.7.3-1");
         return Err(ProtocolError::forbidden(statement, "PUBLISH without a topic"));
     }
-    // Copied, so that a small message does not hold on to the buffer of a large read.
+    // Copied, so that a small message does not keep the buffer of a large read alive.
     message.payload = Bytes::copy_from_slice(&reader.rest());
     Ok(message)
 }
 
-/// Keeps a property that goes with a message to its receivers.
+/// Stores a property that is passed on to the message's receivers.
 pub(super) fn take_property(property: Property, sender: Sender, to: &mut Properties) -> Result<(), ProtocolError> {
     match property {
         Property::ContentType(value) => to.content_type = Some(value),
@@ -68,7 +68,7 @@ pub(super) fn take_property(property: Property, sender: Sender, to: &mut Propert
         Property::PayloadFormatIndicator(value) => to.payload_format_indicator = Some(value),
         Property::MessageExpiryInterval(value) => to.message_expiry = Some(value),
         Property::User(name, value) => to.user_properties.push((name, value)),
-        // The properties that are read elsewhere; the table of sections lets no others through.
+        // These properties are read elsewhere; the table of sections rejects all others.
         _ => {}
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Packets that answer others or end the connection: a packet identifier, reason codes, properties.
+//! Decodes packets that answer others or end the connection: a packet identifier, reason codes, properties.
 
 use crate::mqtt::packet::{Acknowledgement, Auth, Connack, Disconnect, Suback};
 use crate::mqtt::properties::{self, Property, Section};
@@ -37,7 +37,7 @@ pub(super) fn connack(mut reader: Reader) -> Result<Connack, ProtocolError> {
     })
 }
 
-/// PUBACK and PUBREC.
+/// Decodes PUBACK and PUBREC.
 pub(super) fn acknowledgement(
     reader: Reader,
     sender: Sender,
@@ -46,7 +46,7 @@ pub(super) fn acknowledgement(
     numbered(reader, sender, codes::PUBACK, statement)
 }
 
-/// PUBREL and PUBCOMP.
+/// Decodes PUBREL and PUBCOMP.
 pub(super) fn release(
     reader: Reader,
     sender: Sender,
@@ -83,7 +83,7 @@ pub(super) fn auth(reader: Reader, sender: Sender) -> Result<Auth, ProtocolError
     Ok(Auth { code, properties })
 }
 
-/// A reason code and the properties after it. Both may be left out, and MQTT 3.1.1 has neither (MQTT 5.0, 3.4.2.2.1).
+/// Reads a reason code and the properties after it. Both may be left out, and MQTT 3.1.1 has neither (MQTT 5.0, 3.4.2.2.1).
 fn reason(mut reader: Reader, section: Section, sender: Sender) -> Result<(ReasonCode, Vec<Property>), ProtocolError> {
     if reader.version() == ProtocolVersion::V3_1_1 || reader.is_empty() {
         reader.finish()?;
@@ -98,8 +98,8 @@ fn reason(mut reader: Reader, section: Section, sender: Sender) -> Result<(Reaso
     Ok((code, properties))
 }
 
-/// A client must keep to the reason codes of its packet. What a server says is only shown: one that is newer than this program may
-/// know more codes.
+/// Checks a reason code. A client must use one that its packet may have. A server's code is only shown, and a newer server may use codes
+/// that this program does not know.
 fn check_code(code: ReasonCode, sender: Sender, codes: &[u8], statement: &'static str) -> Result<(), ProtocolError> {
     match sender == Sender::Server || codes.contains(&code.0) {
         true => Ok(()),

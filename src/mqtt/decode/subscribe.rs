@@ -1,4 +1,4 @@
-//! SUBSCRIBE and UNSUBSCRIBE.
+//! Decodes SUBSCRIBE and UNSUBSCRIBE.
 
 use crate::mqtt::packet::{RetainHandling, Subscribe, Subscription, SubscriptionOptions, Unsubscribe};
 use crate::mqtt::properties::{self, Section};

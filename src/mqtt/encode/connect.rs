@@ -1,4 +1,4 @@
-//! CONNECT and CONNACK.
+//! Encodes CONNECT and CONNACK.
 
 use bytes::{BufMut, BytesMut};
 

@@ -1,4 +1,4 @@
-//! Packets to bytes.
+//! Encodes packets.
 
 mod connect;
 mod publish;
@@ -15,10 +15,10 @@ pub use super::wire::EncodeError;
 use super::wire::{MAX_REMAINING, put_binary, put_variable};
 use super::{ProtocolVersion, ReasonCode};
 
-/// Writes a packet of any type. Where it fails, nothing is written.
+/// Encodes a packet of any type. On failure nothing is written.
 ///
 /// # Errors
-/// When a field is too long or the version has no such packet.
+/// If a field is too long, or the packet does not exist in the version.
 pub fn encode(to: &mut BytesMut, packet: &Packet, version: ProtocolVersion) -> Result<(), EncodeError> {
     let mut body = BytesMut::new();
     let first = match packet {
@@ -49,7 +49,7 @@ pub fn encode(to: &mut BytesMut, packet: &Packet, version: ProtocolVersion) -> R
         Packet::Auth(one) if version == ProtocolVersion::V5 => {
             reason(&mut body, one.code, &one.properties, version).map(|()| 0xf0)?
         }
-        // A packet that was too large to read cannot be written either.
+        // A packet that was too large to be decoded cannot be encoded either.
         Packet::Auth(_) | Packet::Oversize { .. } => return Err(EncodeError::NotInVersion),
     };
     frame(to, first, &body)
@@ -70,7 +70,7 @@ fn acknowledgement(to: &mut BytesMut, one: &Acknowledgement, version: ProtocolVe
     reason(to, one.code, &one.properties, version)
 }
 
-/// Writes a reason code and properties, both left out where they say nothing (MQTT 5.0, 3.4.2.1).
+/// Writes a reason code and properties. Both are left out if they are not needed (MQTT 5.0, 3.4.2.1).
 fn reason(to: &mut BytesMut, code: ReasonCode, all: &[Property], version: ProtocolVersion) -> Result<(), EncodeError> {
     match version {
         ProtocolVersion::V3_1_1 => return Ok(()),

@@ -1,4 +1,4 @@
-//! PUBLISH, written without a copy of the message.
+//! Encodes PUBLISH, without copying the message.
 
 use bytes::{BufMut, BytesMut};
 
@@ -8,7 +8,7 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::wire::{EncodeError, MAX_REMAINING, put_binary, put_variable};
 use crate::qos::Qos;
 
-/// The fields of PUBLISH that belong to one connection, not to the message.
+/// The fields of PUBLISH that belong to the connection, not to the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header<'a> {
     /// Whether it may have been sent before.
@@ -17,11 +17,11 @@ pub struct Header<'a> {
     pub qos: Qos,
     /// The retain flag.
     pub retain: bool,
-    /// The packet identifier, at quality of service 1 and 2.
+    /// The packet identifier, at QoS 1 and 2.
     pub packet_id: Option<u16>,
-    /// The number that stands for the topic.
+    /// The topic alias.
     pub topic_alias: Option<u16>,
-    /// The identifiers of the subscriptions that it matches.
+    /// The identifiers of the matching subscriptions.
     pub subscription_identifiers: &'a [u32],
 }
 
@@ -38,10 +38,10 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Writes PUBLISH. Where it fails, nothing is written.
+/// Encodes PUBLISH. On failure nothing is written.
 ///
 /// # Errors
-/// When a field is too long.
+/// If a field is too long.
 pub fn publish(
     to: &mut BytesMut,
     version: ProtocolVersion,
@@ -83,7 +83,7 @@ pub fn publish(
     Ok(())
 }
 
-/// Writes the properties that a message and a will have in common, without their length.
+/// Writes the properties that messages and wills have in common, without their length.
 pub(super) fn put_message_properties(to: &mut BytesMut, properties: &Properties) -> Result<(), EncodeError> {
     if let Some(indicator) = properties.payload_format_indicator {
         to.put_slice(&[0x01, u8::from(indicator != 0)]);

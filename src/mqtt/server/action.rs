@@ -1,11 +1,11 @@
-//! The decisions that a server's connection asks for, and how it ends.
+//! The decisions that a server's connection asks its driver for, and the ways in which it ends.
 
 use std::time::Duration;
 
 use crate::mqtt::packet::{Connect, Publish, Subscribe, Unsubscribe, Will};
 use crate::mqtt::{ProtocolError, Reason, ReasonCode};
 
-/// A packet of the client that whoever drives the connection must decide about.
+/// A packet of the client that the driver must decide about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// CONNECT. Answer with [`accept`](super::Server::accept) or [`refuse`](super::Server::refuse); no other packet is read
@@ -14,30 +14,30 @@ pub enum Action {
     /// A message, with its topic in full. Answer one with a packet identifier with [`puback`](super::Server::puback) once it is
     /// stored, or to refuse it.
     Publish(Publish),
-    /// The client has acknowledged a message that was delivered under this packet identifier. From 0x80 on the code says that it
-    /// does not take the message; it is not to be sent again either (MQTT-4.4.0-2).
+    /// The client has acknowledged a message that was delivered with this packet identifier. A code from 0x80 on means that it does not
+    /// accept the message; the message must not be sent again either (MQTT-4.4.0-2).
     Acknowledged(u16, ReasonCode),
-    /// SUBSCRIBE. Answer with [`suback`](super::Server::suback). The options of a bridge say No Local and Retain As Published, as
-    /// mosquitto treats bridges.
+    /// SUBSCRIBE. Answer with [`suback`](super::Server::suback). The options of a bridge include No Local and Retain As Published, as in
+    /// mosquitto's treatment of bridges.
     Subscribe(Subscribe),
     /// UNSUBSCRIBE. Answer with [`unsuback`](super::Server::unsuback).
     Unsubscribe(Unsubscribe),
-    /// The connection has ended. Write what is left of the output, then close.
+    /// The connection has ended. Write the rest of the output, then close.
     Close(Box<Close>),
 }
 
 /// How a connection has ended, and what remains of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// Why it has ended.
+    /// The reason for the end.
     pub cause: CloseCause,
-    /// The will that is to be published; `None` where there is none or the client has taken it back.
+    /// The will to be published; `None` if there is none, or the client has cancelled it.
     pub will: Option<DueWill>,
     /// How many seconds the session is kept from now on; 0 discards it, [`SESSION_NEVER_EXPIRES`] keeps it.
     pub session_expiry: u32,
 }
 
-/// The session expiry that means for ever.
+/// The session expiry of sessions that never expire.
 pub const SESSION_NEVER_EXPIRES: u32 = u32::MAX;
 
 /// A will that is due after a delay.
@@ -45,30 +45,30 @@ pub const SESSION_NEVER_EXPIRES: u32 = u32::MAX;
 pub struct DueWill {
     /// The message.
     pub will: Will,
-    /// How long the client has to come back before it is published (MQTT-3.1.3-9). It is never longer than the session is kept.
+    /// How long the client has to reconnect before it is published (MQTT-3.1.3-9). It is never longer than the session is kept.
     pub delay: Duration,
 }
 
-/// Why a connection has ended.
+/// The reason for the end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseCause {
-    /// The client has said DISCONNECT.
+    /// The client has sent DISCONNECT.
     Disconnected(Reason),
-    /// The client has broken the protocol.
+    /// The client has violated the protocol.
     Breach(ProtocolError),
-    /// CONNECT was refused, or a request of MQTT 3.1.1 that has no answer but this.
+    /// CONNECT was refused, or a request of MQTT 3.1.1 that cannot be refused otherwise.
     Refused(ReasonCode),
     /// Nothing was received for one and a half keep-alives (MQTT-3.1.2-22).
     KeepAlive,
-    /// No CONNECT came in time.
+    /// No CONNECT arrived in time.
     ConnectTimeout,
     /// The same client has connected again (MQTT-3.1.4-3).
     TakenOver,
     /// The server ends the connection with this code.
     ByServer(ReasonCode),
-    /// The client has gone without DISCONNECT.
+    /// The connection was lost without DISCONNECT.
     Lost,
-    /// A packet that must be sent is larger than the client accepts (MQTT-3.1.2-24).
+    /// A mandatory packet is larger than the client accepts (MQTT-3.1.2-24).
     ClientTooNarrow,
 }
 

@@ -1,4 +1,4 @@
-//! CONNECT and its answers.
+//! Handles CONNECT and its answers.
 
 use tokio::time::Instant;
 
@@ -35,7 +35,7 @@ impl Server {
         Action::Connect(connect)
     }
 
-    /// Refuses what a server of these options cannot do, whoever asks for it.
+    /// Refuses requests that a server with these options does not support, whoever the client is.
     fn check(&self, connect: &Connect) -> Result<(), ProtocolError> {
         let authenticates = |property: &Property| matches!(property, Property::AuthenticationMethod(_));
         let will = connect.will.as_ref();
@@ -60,7 +60,7 @@ impl Server {
         Err(ProtocolError::with_code(code, statement, what))
     }
 
-    /// Refuses a CONNECT that breaks the protocol, with CONNACK where the client understands one (MQTT-3.1.4-1).
+    /// Refuses a CONNECT that violates the protocol, with CONNACK if the client understands one (MQTT-3.1.4-1).
     fn refuse_breach(&mut self, error: ProtocolError, version: Option<ProtocolVersion>) -> Action {
         if let Some(version) = version {
             self.put_refusal(error.code, None, version, usize::MAX);
@@ -99,7 +99,7 @@ impl Server {
         });
         let (version, most) = (terms.version, terms.maximum_packet_size);
         if !self.put_within(&connack, version, most) {
-            // No other packet may come before CONNACK, DISCONNECT neither (MQTT-3.14.0-1).
+            // No other packet may precede CONNACK, not even DISCONNECT (MQTT-3.14.0-1).
             self.put_refusal(ReasonCode::PACKET_TOO_LARGE, None, version, most);
             return self.close_later(CloseCause::ClientTooNarrow);
         }
@@ -110,7 +110,7 @@ impl Server {
         self.phase = Phase::Connected(terms);
     }
 
-    /// Says what this server is, as far as that is not the specification's default.
+    /// Adds the server's limits that differ from the specification's defaults.
     fn put_limits(&self, properties: &mut Vec<Property>) {
         properties.extend([
             Property::ReceiveMaximum(self.options.receive_maximum.max(1)),
@@ -127,7 +127,7 @@ impl Server {
         }
     }
 
-    /// Refuses the CONNECT. In MQTT 3.1.1 the code becomes the return code that means the same, or none is sent (MQTT-3.2.2-6).
+    /// Refuses the CONNECT. In MQTT 3.1.1 the code is converted to the return code with the same meaning, or none is sent (MQTT-3.2.2-6).
     /// The driver writes the output and closes.
     pub fn refuse(&mut self, code: ReasonCode, words: Option<&str>) {
         if let Phase::Connecting(terms) = std::mem::replace(&mut self.phase, Phase::Ended) {

@@ -1,18 +1,18 @@
-//! Messages to a client: packet identifiers, its Receive Maximum, the packets that it accepts.
+//! Sends messages to a client, within its packet identifiers, Receive Maximum and Maximum Packet Size.
 
 use super::delivery::{Delivery, NotDelivered};
 use super::{MAX_OUTPUT, Phase, Server};
 use crate::mqtt::encode::{self, Header};
 use crate::qos::Qos;
 
-/// The most packet identifiers in use towards a client: a bound, so that the search for a free one ends.
+/// Maximum number of packet identifiers in use for a client, so that the search for a free one ends.
 const MAX_IDS: usize = 32_768;
 
 impl Server {
-    /// Sends a message: at quality of service 1 under the packet identifier that is returned.
+    /// Sends a message. At QoS 1 its packet identifier is returned.
     ///
     /// # Errors
-    /// When it cannot be sent, or not now.
+    /// If it cannot be sent, or not now.
     pub fn deliver(&mut self, delivery: &Delivery) -> Result<Option<u16>, NotDelivered> {
         if delivery.qos == Qos::AtMostOnce {
             return self.send(delivery, None, false).map(|()| None);
@@ -24,10 +24,10 @@ impl Server {
         Ok(Some(id))
     }
 
-    /// Sends a message at quality of service 1 for the first time, under a packet identifier of the driver's choice.
+    /// Sends a QoS 1 message for the first time, with a packet identifier of the driver's choice.
     ///
     /// # Errors
-    /// When it cannot be sent, or not now: the packet identifier is in use, too.
+    /// If it cannot be sent, or not now, for instance because the packet identifier is in use.
     pub fn deliver_as(&mut self, packet_id: u16, delivery: &Delivery) -> Result<(), NotDelivered> {
         if packet_id == 0 || self.sent.contains(&packet_id) || self.reserved.contains(&packet_id) {
             return Err(NotDelivered::WindowFull);
@@ -38,10 +38,10 @@ impl Server {
         Ok(())
     }
 
-    /// Sends a message of the resumed session again, under the packet identifier that it had (MQTT-4.4.0-1).
+    /// Sends a message of the resumed session again, with the packet identifier that it had (MQTT-4.4.0-1).
     ///
     /// # Errors
-    /// When it cannot be sent, or not now. One that is too large loses its packet identifier.
+    /// If it cannot be sent, or not now. The packet identifier of one that is too large is released.
     pub fn redeliver(&mut self, packet_id: u16, delivery: &Delivery) -> Result<(), NotDelivered> {
         if packet_id == 0 || self.sent.contains(&packet_id) {
             return Ok(());
@@ -61,7 +61,7 @@ impl Server {
         outcome
     }
 
-    /// The packet identifiers that the client has yet to acknowledge, in no order: the session's, should it be resumed.
+    /// Returns the packet identifiers of messages that the client has not acknowledged, in any order. They belong to the session.
     pub fn in_flight(&self) -> impl Iterator<Item = u16> + '_ {
         self.sent.iter().chain(&self.reserved).copied()
     }

@@ -1,4 +1,4 @@
-//! The end of a connection: its last packet, its will, its session.
+//! Ends a connection: its last packet, its will, its session.
 
 use tokio::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::mqtt::properties::Property;
 use crate::mqtt::{ProtocolError, ProtocolVersion, Reason, ReasonCode, codes};
 
 impl Server {
-    /// Ends the connection where the client has been silent for too long.
+    /// Ends the connection if the client has been silent for too long.
     pub fn check_time(&mut self, now: Instant) -> Option<Close> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;
@@ -21,19 +21,19 @@ impl Server {
         Some(self.finish(cause))
     }
 
-    /// Ends the connection because the socket has. Nothing can be written any more.
+    /// Ends the connection because the socket was closed. Nothing can be written any more.
     pub fn lost(&mut self) -> Close {
         self.finish(CloseCause::Lost)
     }
 
-    /// Ends the connection by a decision of the server, with words for people.
+    /// Ends the connection by a decision of the server, with a text for people.
     pub fn disconnect(&mut self, code: ReasonCode, words: Option<&str>) -> Close {
         self.put_disconnect(codes::allowed(code, codes::SERVER_DISCONNECT), words);
         self.finish(CloseCause::ByServer(code))
     }
 
-    /// Ends the connection because the same client has connected again. `resumes` says whether it goes on with the session: then a
-    /// will that has a delay is not published (MQTT-3.1.3-9), else the session ends here.
+    /// Ends the connection because the same client has connected again. If `resumes`, the new connection resumes the session, and a will
+    /// with a delay is not published (MQTT-3.1.3-9); otherwise the session ends here.
     pub fn take_over(&mut self, resumes: bool) -> Close {
         self.put_disconnect(ReasonCode::SESSION_TAKEN_OVER, None);
         let mut close = self.finish(CloseCause::TakenOver);
@@ -48,7 +48,7 @@ impl Server {
         close
     }
 
-    /// Ends the connection over a breach of the protocol.
+    /// Ends the connection because of a protocol violation.
     pub(super) fn breach(&mut self, error: ProtocolError) -> Action {
         self.close(CloseCause::Breach(error))
     }
@@ -57,7 +57,7 @@ impl Server {
         Action::Close(Box::new(self.finish(cause)))
     }
 
-    /// Writes the DISCONNECT that belongs to the cause, and ends.
+    /// Writes the DISCONNECT for the cause, and ends.
     pub(super) fn finish(&mut self, cause: CloseCause) -> Close {
         if let Some(close) = self.due_close.take() {
             return close;
@@ -86,7 +86,7 @@ impl Server {
         }
     }
 
-    /// Writes DISCONNECT, which only MQTT 5 has for servers, and only after CONNACK (MQTT-3.14.0-1).
+    /// Writes DISCONNECT, which servers may send only in MQTT 5, and only after CONNACK (MQTT-3.14.0-1).
     fn put_disconnect(&mut self, code: ReasonCode, words: Option<&str>) {
         let Phase::Connected(terms) = &self.phase else {
             return;

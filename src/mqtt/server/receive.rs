@@ -1,4 +1,4 @@
-//! The packets of a client whose CONNECT was accepted.
+//! Handles the packets of a client whose CONNECT was accepted.
 
 use super::action::{Action, CloseCause};
 use super::{Phase, Server, Unanswered};
@@ -7,7 +7,7 @@ use crate::mqtt::properties::{Property, reason_string};
 use crate::mqtt::{ProtocolError, ProtocolVersion, Reason, ReasonCode};
 
 impl Server {
-    /// The decision that a packet asks for; `None` where it asks for none.
+    /// Returns the action that a packet requires; `None` if it requires none.
     pub(super) fn receive(&mut self, packet: Packet, size: usize) -> Result<Option<Action>, ProtocolError> {
         match packet {
             Packet::Publish(message) => self.message(message, size),
@@ -30,7 +30,7 @@ impl Server {
             }
             Packet::Disconnect(disconnect) => self.disconnected(&disconnect).map(Some),
             Packet::Connect(_) => Err(ProtocolError::forbidden("MQTT-3.1.0-2", "a second CONNECT")),
-            // The framer lets none of them through.
+            // The framer rejects all of these.
             Packet::Connack(_)
             | Packet::Suback(_)
             | Packet::Unsuback(_)
@@ -78,7 +78,7 @@ impl Server {
         if message.left_out == 0 {
             return Ok(Some(Action::Publish(message)));
         }
-        // A message with more user properties than are kept is not the message that its sender meant.
+        // A message with more user properties than are kept would differ from what its sender meant.
         self.ignored += 1;
         if let Some(id) = message.packet_id {
             let words = Some("it has more user properties than are accepted");
@@ -115,7 +115,7 @@ impl Server {
         Ok(Action::Subscribe(request))
     }
 
-    /// Notes a packet identifier of the client until it is answered.
+    /// Records a packet identifier of the client until its request is answered.
     fn begin_request(&mut self, id: u16, request: Unanswered, size: usize) -> Result<(), ProtocolError> {
         if self.unanswered.contains_key(&id) {
             return Err(ProtocolError::forbidden(

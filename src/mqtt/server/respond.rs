@@ -8,8 +8,8 @@ use crate::mqtt::{Granted, ProtocolVersion, ReasonCode, codes, encode};
 use crate::qos::Qos;
 
 impl Server {
-    /// Answers a message at quality of service 1: it is stored, or why it is refused. A code that PUBACK must not have is sent as
-    /// 0x83 (implementation specific error). In MQTT 3.1.1 a refusal has no packet and ends the connection, as AWS IoT does
+    /// Answers a QoS 1 message: it is stored, or refused for this reason. A code that PUBACK must not have is replaced by 0x83
+    /// (implementation specific error). In MQTT 3.1.1 there is no packet for a refusal, so the connection ends, as at AWS IoT
     /// (MQTT-3.3.5-2).
     pub fn puback(&mut self, packet_id: u16, code: ReasonCode, words: Option<&str>) {
         if self
@@ -31,7 +31,7 @@ impl Server {
         });
     }
 
-    /// Answers SUBSCRIBE, in the order of its filters. An answer that is missing refuses its filter.
+    /// Answers SUBSCRIBE, in the order of its filters. A missing answer refuses its filter.
     pub fn suback(&mut self, packet_id: u16, granted: &[Granted], words: Option<&str>) {
         let is_it = |request| matches!(request, Unanswered::Subscribe(_));
         let Some(Unanswered::Subscribe(filters)) = self.end_request(packet_id, is_it) else {
@@ -71,7 +71,7 @@ impl Server {
         });
     }
 
-    /// Writes an answer, with words for people where the client wants and accepts them.
+    /// Writes an answer, with a text for people if the client wants and accepts it.
     fn answer(&mut self, words: Option<&str>, packet: impl Fn(Vec<Property>) -> Packet) {
         let Phase::Connected(terms) = &self.phase else {
             return;
@@ -86,7 +86,7 @@ impl Server {
         self.put(&packet(Vec::new()));
     }
 
-    /// Writes a packet that the client must get. Where it accepts none of that size, the connection ends.
+    /// Writes a mandatory packet. If it is larger than the client accepts, the connection ends.
     pub(super) fn put(&mut self, packet: &Packet) {
         let Phase::Connected(terms) = &self.phase else {
             return;
@@ -97,7 +97,7 @@ impl Server {
         }
     }
 
-    /// Writes a packet of at most so many bytes; false, and nothing is written, where it is larger or cannot be written.
+    /// Writes a packet of at most this size. Returns false, and writes nothing, if it is larger or cannot be encoded.
     pub(super) fn put_within(&mut self, packet: &Packet, version: ProtocolVersion, most: usize) -> bool {
         let before = self.output.len();
         if encode(&mut self.output, packet, version).is_ok() && self.output.len() - before <= most {
@@ -107,14 +107,14 @@ impl Server {
         false
     }
 
-    /// Ends the connection; the next call of [`next`](Self::next) says so.
+    /// Ends the connection; the next call of [`next`](Self::next) reports that.
     pub(super) fn close_later(&mut self, cause: CloseCause) {
         let close: Close = self.finish(cause);
         self.due_close = Some(close);
     }
 }
 
-/// One code for each filter; a filter without an answer is refused.
+/// Returns one code for each filter; a filter without an answer is refused.
 fn fill(codes: impl Iterator<Item = ReasonCode>, filters: usize) -> Vec<ReasonCode> {
     codes
         .chain(std::iter::repeat(ReasonCode::UNSPECIFIED_ERROR))

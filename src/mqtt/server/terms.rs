@@ -8,15 +8,15 @@ use crate::mqtt::packet::{Connect, Will};
 use crate::mqtt::properties::Property;
 use crate::mqtt::{ProtocolError, ProtocolVersion, ReasonCode};
 
-/// The choices of the server for all its connections.
+/// The options of the server for all its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// How long a client has for its CONNECT.
+    /// Time limit for CONNECT.
     pub connect_timeout: Duration,
-    /// The most messages of a client at quality of service 1 that may wait for PUBACK. In MQTT 3.1.1, where this cannot be
-    /// announced, no further packet is read meanwhile.
+    /// Maximum number of a client's QoS 1 messages that may wait for PUBACK. In MQTT 3.1.1, where this cannot be announced, no further
+    /// packet is read meanwhile.
     pub receive_maximum: u16,
-    /// The most messages that are sent to a client before it has acknowledged one of them, whatever it allows.
+    /// Maximum number of messages that are sent to a client before it acknowledges one of them, whatever the client allows.
     pub send_maximum: u16,
     /// The highest topic alias that a client may use.
     pub topic_alias_maximum: u16,
@@ -24,12 +24,12 @@ pub struct ServerOptions {
     pub retain_available: bool,
     /// Whether subscriptions may have identifiers.
     pub subscription_identifiers_available: bool,
-    /// How many seconds a session is kept at most.
+    /// Maximum number of seconds that a session is kept.
     pub session_expiry_maximum: u32,
 }
 
 impl Default for ServerOptions {
-    /// The limits of AWS IoT, where it has them.
+    /// Returns the limits of AWS IoT, as far as it has them.
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
@@ -46,36 +46,36 @@ impl Default for ServerOptions {
 /// The server's answer to a CONNECT that it accepts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acceptance {
-    /// Whether the session of before goes on. It never does after a clean start.
+    /// Whether the existing session is resumed. That never happens after a clean start.
     pub session_present: bool,
-    /// The client identifier, where the client has left that to the server.
+    /// The client identifier that the server has assigned, if the client did not choose one.
     pub assigned_client_id: Option<String>,
-    /// How many seconds the session is kept after the connection; `None` for as long as the client asks.
+    /// How many seconds the session is kept after the connection; `None` for as long as the client requests.
     pub session_expiry: Option<u32>,
-    /// The keep-alive in seconds that takes the place of the client's.
+    /// The keep-alive in seconds that replaces the client's.
     pub keep_alive: Option<u16>,
-    /// The packet identifiers under which messages of the session were sent and not acknowledged: no other message gets one.
-    /// They are sent again with [`redeliver`](super::Server::redeliver), before any other, in the order of before.
+    /// The packet identifiers of the session's messages that were sent and not acknowledged. They are not used for other messages. The
+    /// driver sends these messages again with [`redeliver`](super::Server::redeliver), before any others, in their original order.
     pub in_flight: Vec<u16>,
 }
 
-/// The terms of one connection, from CONNECT on.
+/// The terms of one connection.
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) version: ProtocolVersion,
     pub(super) bridge: bool,
     pub(super) clean_start: bool,
-    /// The largest packet that the client accepts.
+    /// Maximum size of a packet that the client accepts.
     pub(super) maximum_packet_size: usize,
-    /// The most messages under way to the client.
+    /// Maximum number of messages in flight to the client.
     pub(super) send_window: usize,
     /// Whether answers to requests may have a reason string (MQTT-3.1.2-29).
     pub(super) problem_information: bool,
     pub(super) keep_alive: Duration,
     pub(super) will: Option<Will>,
-    /// As CONNECT says.
+    /// The session expiry in CONNECT.
     pub(super) requested_expiry: u32,
-    /// As it was granted, and changed since.
+    /// The session expiry that was granted, or changed since.
     pub(super) session_expiry: u32,
     aliases: BTreeMap<u16, String>,
 }
@@ -91,7 +91,7 @@ impl Terms {
             problem_information: true,
             keep_alive: Duration::from_secs(connect.keep_alive.into()),
             will: connect.will.clone(),
-            // A session of MQTT 3.1.1 has no end of its own unless it is clean (MQTT-3.1.2-6).
+            // A session of MQTT 3.1.1 never expires unless it is clean (MQTT-3.1.2-6).
             requested_expiry: match connect.version {
                 ProtocolVersion::V3_1_1 if !connect.clean_start => u32::MAX,
                 _ => 0,
@@ -115,7 +115,7 @@ impl Terms {
         terms
     }
 
-    /// The topic of a message that may have an alias in its place (MQTT 5.0, 3.3.2.3.4).
+    /// Returns the topic of a message, which may use an alias (MQTT 5.0, 3.3.2.3.4).
     pub(super) fn resolve_topic(
         &mut self,
         topic: String,
@@ -140,8 +140,8 @@ impl Terms {
         Ok(topic)
     }
 
-    /// The will after an end that does not take it back. It waits for its delay, or for the end of the session if that is sooner
-    /// (MQTT-3.1.2-8).
+    /// Returns the will after an end that does not cancel it. It is delayed until its delay has passed, or until the session ends if that
+    /// is sooner (MQTT-3.1.2-8).
     pub(super) fn due_will(&mut self) -> Option<DueWill> {
         let will = self.will.take()?;
         let delay = Duration::from_secs(will.delay.min(self.session_expiry).into());

@@ -1,4 +1,4 @@
-//! Breaches of the protocol: each ends the connection with its reason code and names its statement.
+//! Protocol violations: each ends the connection with its reason code and names its statement.
 
 use super::*;
 
@@ -215,7 +215,7 @@ fn each_breach_ends_the_connection_and_names_its_statement() {
             "MQTT 5.0, 2.1.4",
         ),
     ];
-    // Those that a client may send in DISCONNECT (MQTT 5.0, table 3-13).
+    // The codes that a client may send in DISCONNECT (MQTT 5.0, table 3-13).
     let of_clients = [0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x97, 0x99];
     for (what, bytes, code, statement) in cases {
         let (_, breach) = receive(&bytes);

@@ -1,4 +1,4 @@
-//! CONNACK: the limits that a server sets, and that they are kept to.
+//! Tests that the limits in a server's CONNACK are observed.
 
 use std::time::Duration;
 

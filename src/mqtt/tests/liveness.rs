@@ -1,4 +1,4 @@
-//! Whether the server is still there.
+//! Tests of the decision whether the server is still reachable.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn what_is_received_decides_whether_the_server_is_there() {
     }
     assert_eq!(pinged, [60], "asked once, though something was sent all the time");
 
-    // Messages come all the time, and nothing is sent: the server must hear of us as well.
+    // Messages arrive all the time, and nothing is sent: the server must receive something from us as well.
     let mut liveness = Liveness::new(Duration::from_secs(60), begun);
     liveness.received(at(59));
     assert_eq!(liveness.overdue(None, at(59)), None);
@@ -36,7 +36,7 @@ fn what_is_received_decides_whether_the_server_is_there() {
     assert_eq!(liveness.overdue(None, at(62)), None);
     assert_eq!(liveness.deadline(None), at(120));
 
-    // The server answers PINGREQ, and never what was sent at 10 s.
+    // The server answers PINGREQ, but never the packet sent at 10 s.
     let (mut liveness, sent) = (Liveness::new(Duration::from_secs(600), begun), Some(at(10)));
     assert_eq!(liveness.deadline(sent), at(40));
     assert_eq!(liveness.overdue(sent, at(39)), None);
@@ -57,7 +57,7 @@ fn what_is_received_decides_whether_the_server_is_there() {
         None,
         "it was answered, and a younger one has time"
     );
-    // A PINGRESP that nobody asked for proves nothing.
+    // An unsolicited PINGRESP proves nothing.
     let mut liveness = Liveness::new(Duration::from_secs(600), begun);
     liveness.answered(at(11));
     assert_eq!(liveness.overdue(sent, at(100)), Some(Overdue::Ping));
@@ -65,7 +65,7 @@ fn what_is_received_decides_whether_the_server_is_there() {
 
 #[test]
 fn a_server_that_does_not_answer_pingreq_is_given_up_whatever_it_sends() {
-    // Each second: bytes of a packet that never ends, or a whole packet.
+    // Each second: bytes of a packet that never ends, or a complete packet.
     type Sends = fn(&mut Liveness, u64, Instant);
     let cases: [(&str, Sends, u64, Overdue); 7] = [
         ("nothing", |_, _, _| {}, 90, Overdue::Silent),
@@ -165,14 +165,14 @@ fn a_change_of_the_network_wants_a_sign_of_life() {
     assert_eq!(liveness.deadline(None), at(12_500));
     assert_eq!(liveness.overdue(None, at(12_400)), None);
     assert_eq!(liveness.overdue(None, at(12_500)), Some(Overdue::Stale));
-    // Any byte is one.
+    // A single byte is enough.
     let mut liveness = doubtful();
     liveness.received_bytes(1, at(11_000));
     assert_eq!(liveness.overdue(None, at(12_500)), None);
     let mut liveness = doubtful();
     liveness.received(at(11_000));
     assert_eq!(liveness.overdue(None, at(12_500)), None);
-    // The address follows the link, and each has its time.
+    // The address is reported after the link, and each restarts the time limit.
     let mut liveness = doubtful();
     liveness.doubt(at(12_000));
     assert_eq!(liveness.overdue(None, at(14_400)), None);

@@ -1,4 +1,4 @@
-//! A server that keeps to the protocol and one that does not, against the client's side.
+//! Tests of the client's side, with valid and invalid packets from a server.
 
 mod breaches;
 mod limits;
@@ -61,7 +61,7 @@ pub(super) fn busy_client() -> Client {
     client
 }
 
-/// PUBLISH on `t` with these flags, packet identifier where there is one, properties and payload.
+/// Returns PUBLISH on `t` with these flags, packet identifier if there is one, properties and payload.
 pub(super) fn publish(flags: u8, packet_id: &[u8], properties: &[u8], payload: usize) -> Vec<u8> {
     let mut body = b"\x00\x01t".to_vec();
     body.extend_from_slice(packet_id);
@@ -80,7 +80,7 @@ pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// PUBACK of a message.
+/// Returns PUBACK for a message.
 pub(super) fn puback(packet_id: u16) -> Packet {
     Packet::Puback(Acknowledgement {
         packet_id,

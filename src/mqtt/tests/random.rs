@@ -1,10 +1,10 @@
-//! Anything that a server may send, and any order of calls.
+//! Arbitrary input from a server, and calls in any order.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A packet that is right, nearly right, or just bytes.
+/// Generates packets that are valid, nearly valid, or arbitrary bytes.
 fn server_bytes() -> impl Strategy<Value = Vec<u8>> {
     let body = prop::collection::vec(prop_oneof![3 => 0..4_u8, 1 => any::<u8>()], 0..40);
     prop_oneof![
@@ -23,7 +23,7 @@ proptest! {
     fn whatever_a_server_sends_ends_in_events_or_a_named_breach(packets in prop::collection::vec(server_bytes(), 0..40)) {
         let bytes = packets.concat();
         let (incoming, breach) = receive(&bytes);
-        // No event comes from nothing: the smallest packet has two bytes.
+        // No event without input: the smallest packet has two bytes.
         prop_assert!(incoming.len() <= bytes.len() / 2);
         if let Some(breach) = breach {
             prop_assert!(breach.statement.starts_with("MQTT") && breach.code.is_failure());

@@ -1,10 +1,10 @@
-//! Tests of unusual packets that are allowed, or that are no reason to close the connection.
+//! Tests of unusual packets that are permitted, or that do not close the connection.
 
 use super::*;
 
 #[test]
 fn what_is_odd_and_allowed_is_borne() {
-    // Everything ends with the PUBACK of packet 1, which must still arrive.
+    // Each case ends with the PUBACK of packet 1, which must still arrive.
     let puback = packet(0x40, &[0, 1]);
     let user = [0x26, 0, 0, 0, 0].repeat(MAX_USER_PROPERTIES);
     let cases: Vec<(&str, Vec<u8>)> = vec![

@@ -18,7 +18,7 @@ fn hex(bytes: &[u8], separator: &str) -> String {
     digits.join(separator)
 }
 
-/// The lines of `xxd` or of `hexdump -C`.
+/// Returns lines in the format of `xxd` or `hexdump -C`.
 fn dump(bytes: &[u8], is_xxd: bool) -> String {
     let lines = bytes.chunks(16).enumerate().map(|(number, line)| {
         let shown: String = line

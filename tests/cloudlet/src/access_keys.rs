@@ -112,7 +112,7 @@ impl AccessKeys {
         minted
     }
 
-    /// Returns the access key with this ID, expired or not.   <get -> Option<Arc<AccessKey>>>
+    /// Returns the access key with this ID, expired or not.
     pub fn get(&self, access_key_id: &str) -> Option<Arc<AccessKey>> {
         let keys = self.keys.read();
         let mut youngest_first = keys.iter().rev();

@@ -175,7 +175,7 @@ impl Cloudlet {
         })
     }
 
-    /// Returns all things.   <things -> Vec<Thing>>
+    /// Returns all things.
     pub fn things(&self) -> Vec<Thing> {
         self.cloud.account.read(|account| account.things().cloned().collect())
     }
@@ -197,7 +197,7 @@ impl Cloudlet {
         Ok(())
     }
 
-    /// Returns the live connections.   <connections -> Vec<Connection>>
+    /// Returns the live connections.
     pub fn connections(&self) -> Vec<Connection> {
         self.cloud.connections.snapshot()
     }
@@ -212,7 +212,7 @@ impl Cloudlet {
         &self.broker
     }
 
-    /// Returns all events so far, at most the latest 500,000.   <events -> Vec<Event>>
+    /// Returns all events so far, at most the latest 500,000.
     pub fn events(&self) -> Vec<Event> {
         self.cloud.events.snapshot()
     }

@@ -25,8 +25,8 @@ fn promise_14_awss_date_decides_how_long_a_set_lives() {
         SystemTime::UNIX_EPOCH + Duration::from_secs(since)
     };
     let (day, week) = (86_400, 604_800);
-    // How far this machine's clock is ahead; how far the Date is from AWS's clock, if there is one; for how long AWS gives
-    // the set; for how long it is believed to live, if it is used; and the skew that is noted.
+    // How far this machine's clock is ahead; how far the Date differs from AWS's clock, if there is one; the lifetime that AWS gives; the
+    // lifetime that is assumed, if the credentials are used; and the recorded skew.
     type Case = (i64, Option<i64>, i64, Option<i64>, Option<i64>);
     let cases: [Case; 26] = [
         (0, Some(0), 3600, Some(3600), Some(0)),
@@ -44,14 +44,14 @@ fn promise_14_awss_date_decides_how_long_a_set_lives() {
         (-day, Some(0), 3600, Some(3600), Some(-day)),
         (day, Some(0), 3600, Some(3597), Some(day - 3)),
         (-week, Some(0), 43_200, Some(43_200), Some(-week)),
-        // AWS's own words contradict each other: the Date is taken where that is the safe side.
+        // Contradictory values from AWS: the Date is used if that is the safe side.
         (0, Some(3700), 3600, None, None),
         (0, Some(-3700), 3600, Some(7297), Some(3697)),
         (0, Some(-week), 3600, Some(3600), None),
         (0, Some(week), 3600, Some(3600), None),
         (0, Some(-50 * 365 * day), 3600, Some(3600), None),
         (0, Some(100 * 365 * day), 3600, Some(3600), None),
-        // No Date: only this machine's clock is there to go by.
+        // Without a Date only this machine's clock is known.
         (0, None, 3600, Some(3600), None),
         (1200, None, 3600, Some(2400), None),
         (-1200, None, 3600, Some(4800), None),

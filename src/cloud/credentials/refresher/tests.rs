@@ -1,4 +1,4 @@
-//! The refresher with time in the test's hands: tokio's clock is paused, the provider is a script.
+//! Tests of the refresher with controlled time: tokio's clock is paused, and the provider is a script.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,14 +17,14 @@ use crate::status::StatusHub;
 const NOW: u64 = 1_800_000_000; // 2027-01-15T08:00:00Z
 const HOUR: u64 = 3600;
 
-/// Answers as the test says, when the test says it.
+/// A provider whose answers, and when they arrive, are determined by the test.
 struct Script {
     answers: tokio::sync::Mutex<mpsc::UnboundedReceiver<Result<Credentials, Failure>>>,
     asked: mpsc::UnboundedSender<(Instant, u32)>,
     under_way: Arc<AtomicUsize>,
 }
 
-/// A request that is under way no more, whether it was answered or given up.
+/// Counts a request that has ended, whether it was answered or cancelled.
 struct Leave(Arc<AtomicUsize>);
 
 impl Drop for Leave {
@@ -63,7 +63,7 @@ impl Rig {
         Self::with_record(true)
     }
 
-    /// A rig whose alias has or has not given credentials in an earlier run.
+    /// Creates a test setup whose alias has, or has not, given credentials in an earlier run.
     fn with_record(has_succeeded: bool) -> Self {
         let clock = ManualClock::at(NOW);
         let hub = StatusHub::new(clock.clone());
@@ -108,7 +108,7 @@ impl Rig {
         }
     }
 
-    /// Waits for the next request, however long that takes, and says who asked how long after `since`.
+    /// Waits for the next request, however long that takes; returns its identity, and its time after `since`.
     async fn asked_after(&mut self, since: Instant) -> (Duration, u32) {
         let (at, identity) = self.asked.recv().await.unwrap();
         (at.duration_since(since), identity)
@@ -129,13 +129,13 @@ impl Rig {
         ))
     }
 
-    /// The outages that the status counts.
+    /// Returns the number of outages in the status.
     fn failures(&self) -> u64 {
         let alias = self.cache.get("telemetry", &*self.clock).unwrap();
         alias.status.details.failures.map_or(0, |failures| failures.times)
     }
 
-    /// The state that a caller sees: the phase, whether there are credentials, and the problem's message.
+    /// Returns the state that a caller sees: the phase, whether there are credentials, and the problem's message.
     fn found(&self) -> (AliasPhase, bool, String) {
         let alias = self.cache.get("telemetry", &*self.clock).unwrap();
         let given = alias.usable(&*self.clock).is_some();
@@ -185,7 +185,7 @@ async fn promise_3_a_failed_refresh_keeps_valid_credentials() {
     assert_eq!(rig.found(), (AliasPhase::Valid, true, String::new()));
 }
 
-/// An hour without AWS is one outage, whether its attempts are 5 or 500.
+/// An hour without AWS is one outage, whether there are 5 or 500 attempts.
 #[tokio::test(start_paused = true)]
 async fn an_outage_counts_once_however_often_it_is_tried_again() {
     let mut rig = Rig::new();
@@ -267,7 +267,7 @@ fn unreachable() -> Failure {
 
 #[tokio::test(start_paused = true)]
 async fn promise_15_who_could_not_reach_aws_is_woken_and_who_was_answered_is_not() {
-    // What is announced while a refresher waits after such a failure, and whether it asks within two seconds.
+    // An announcement while a refresher waits after such a failure, and whether it makes a request within two seconds.
     let cases = [
         (unreachable(), true),
         (Failure::Throttled(Problem::wait("429")), false),
@@ -295,7 +295,7 @@ async fn promise_15_who_could_not_reach_aws_is_woken_and_who_was_answered_is_not
         let (waited, _) = rig.asked_after(failed).await;
         match is_woken {
             true => assert!(waited <= Duration::from_secs(2), "{failure:?}: {waited:?}"),
-            // Full jitter may draw a short wait, but not in this seed.
+            // Full jitter may draw a short wait, but does not with this seed.
             false => assert!(waited > Duration::from_secs(2), "{failure:?}: {waited:?}"),
         }
     }
@@ -355,15 +355,15 @@ async fn a_failure_that_never_succeeded_suggests_causes() {
     }
 }
 
-/// An operator's request is answered at once, but never sooner after the last request than AWS bears.
+/// An operator's request causes an attempt at once, but never sooner after the last one than AWS accepts.
 #[tokio::test(start_paused = true)]
 async fn an_operator_cuts_a_wait_short_and_cannot_hammer() {
     for (answer, age, expected) in [
-        // Refused: the next try would be 2 min away. 10 s after the last one are kept.
+        // Refused: the next attempt would be 2 min away. An operator's request still keeps 10 s after the last attempt.
         (Some(Failure::Refused(Problem::configuration("no"))), 0, 10),
         (Some(Failure::Refused(Problem::configuration("no"))), 4, 10),
         (Some(Failure::Refused(Problem::configuration("no"))), 30, 30),
-        // A good set is refreshed as well: whether that is wanted is decided by whoever asks.
+        // Valid credentials are refreshed as well, because the caller decides whether that is wanted.
         (None, 0, 10),
         (None, 60, 60),
     ] {
@@ -376,7 +376,7 @@ async fn an_operator_cuts_a_wait_short_and_cannot_hammer() {
             None => rig.good(),
         };
         rig.answer(answer);
-        // The refresher takes the answer before it hears of anything else.
+        // The refresher receives the answer before anything else.
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_secs(age)).await;
         for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! From TCP to CONNACK.
+//! Tests from TCP to CONNACK.
 
 use tokio::time::{pause, resume, sleep};
 
@@ -8,7 +8,7 @@ use crate::messages::Properties;
 use crate::mqtt::ReasonCode;
 use crate::qos::Qos;
 
-/// The error of one attempt to connect.
+/// Returns the error of one attempt to connect.
 async fn refusal(server: &Server, serve: impl Future<Output = ()>) -> ConnectError {
     let (outcome, ()) = join!(server.connect(), serve);
     outcome.map(drop).unwrap_err()
@@ -129,7 +129,7 @@ async fn what_is_wrong_with_an_answer_is_named() {
     }
 }
 
-/// Case `hang_without_connack`. The case stops the clock after CONNECT, so that it waits for nothing.
+/// Case `hang_without_connack`. The clock is paused after CONNECT, so the test does not wait.
 #[tokio::test]
 async fn silence_after_connect_ends_after_half_a_minute() {
     let server = Server::start().await;
@@ -146,7 +146,7 @@ async fn silence_after_connect_ends_after_half_a_minute() {
     );
 }
 
-/// TCP is accepted, and then the server never speaks: AWS has not seen a CONNECT.
+/// TCP is accepted, but the server never sends anything: AWS has not seen a CONNECT.
 #[tokio::test]
 async fn a_handshake_that_never_ends_is_given_up_after_a_minute() {
     let server = Server::start().await;
@@ -183,7 +183,8 @@ async fn a_connack_may_take_twenty_seconds() {
     connected.unwrap();
 }
 
-/// Cases `drop_before_connack` and `refusal_storm`: each attempt is one connection, and one that AWS drops is told from all others.
+/// Cases `drop_before_connack` and `refusal_storm`: each attempt is one connection, and a connection that AWS drops is distinguished from
+/// all others.
 #[tokio::test]
 async fn an_attempt_is_one_connection() {
     const ATTEMPTS: usize = 30;
@@ -192,11 +193,11 @@ async fn an_attempt_is_one_connection() {
         let dropped = refusal(&server, async { drop(server.accept().await) }).await;
         assert!(matches!(dropped, ConnectError::LostBeforeConnack(_)), "{dropped:?}");
     }
-    // Another connection would wait in the listener's queue, before this one.
+    // Another connection would be in the listener's queue, before this one.
     server.open(&connack(&[])).await;
 }
 
-/// Cases `partial_packet_then_reconnect` and `session_present_after_restart`: nothing of a connection reaches the next one.
+/// Cases `partial_packet_then_reconnect` and `session_present_after_restart`: no data of a connection reaches the next one.
 #[tokio::test]
 async fn the_next_connection_begins_with_nothing_of_the_last() {
     let server = Server::start().await;
@@ -231,7 +232,7 @@ async fn the_server_sees_its_name_the_protocol_and_the_certificate() {
     assert_eq!(tls.peer_certificates().map(<[_]>::len), Some(1));
 }
 
-/// Case `tls_certificate_refused`: under TLS 1.3 the refusal comes after our side of the handshake is complete.
+/// Case `tls_certificate_refused`: with TLS 1.3 the refusal arrives after our side of the handshake is complete.
 #[tokio::test]
 async fn a_refused_certificate_is_told_from_a_dropped_connection() {
     let mut server = Server::start().await;

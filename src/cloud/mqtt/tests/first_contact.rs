@@ -1,5 +1,5 @@
-//! Behaviour of a server after CONNECT, and how it is interpreted: only a connection that ends without a single byte is what AWS
-//! does to certificates that it does not let in.
+//! Behaviour of a server after CONNECT, and its interpretation: only a connection that ends without a single byte looks like AWS's
+//! rejection of a certificate.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -17,9 +17,9 @@ use crate::config::Endpoint;
 /// The behaviour of the server once it has read CONNECT.
 #[derive(Clone, Debug)]
 enum Script {
-    /// Says this, then closes TLS and TCP.
+    /// Sends this, then closes TLS and TCP.
     Say(Vec<u8>),
-    /// Says this, then closes TCP without TLS's close_notify.
+    /// Sends this, then closes TCP without TLS's close_notify.
     SayAndVanish(Vec<u8>),
     /// Resets the connection.
     Reset,
@@ -44,13 +44,13 @@ fn serve(listener: &TcpListener, tls: Arc<ServerConfig>, script: &Script) {
     }
 }
 
-/// Closing a socket with SO_LINGER of zero sends RST.
+/// Resets a connection. Closing a socket with SO_LINGER of zero sends RST.
 fn reset(tcp: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&tcp, Some(Duration::ZERO)).unwrap();
     drop(tcp);
 }
 
-/// The result of [`Connection::open`] with a server that follows the script.
+/// Returns the result of [`Connection::open`] with a server that follows the script.
 async fn outcome_of(script: &Script) -> Result<(), ConnectError> {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -91,7 +91,7 @@ async fn outcome_of(script: &Script) -> Result<(), ConnectError> {
 async fn what_a_server_can_do_at_first_contact_and_what_it_is_taken_for() {
     use Script::{Reset, Say, SayAndVanish};
     let http = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
-    // "any but lost": how strict the codec is, is not what matters here.
+    // "any but lost": the strictness of the codec does not matter here.
     let cases: Vec<(&str, Script, &str)> = vec![
         ("closed", Say(vec![]), "lost"),
         ("vanished", SayAndVanish(vec![]), "lost"),

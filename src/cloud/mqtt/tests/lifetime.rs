@@ -1,4 +1,4 @@
-//! Keep-alive, cancelled waits, and the end of a connection.
+//! Tests of keep-alive, cancelled waits, and the end of a connection.
 
 use tokio::time::{Instant, pause, timeout};
 
@@ -6,8 +6,8 @@ use super::super::{Event, Farewell, Lost, PacketSink as _};
 use super::*;
 use crate::mqtt::ReasonCode;
 
-/// Cases `server_keep_alive` and `silent_broker`: CONNECT says 60 s, CONNACK says 10 s, and the server never speaks again. The clock stands
-/// still but where everybody waits.
+/// Cases `server_keep_alive` and `silent_broker`: CONNECT requests 60 s, CONNACK sets 10 s, and the server never sends anything again. The
+/// clock advances only while everybody waits.
 #[tokio::test]
 async fn the_keep_alive_of_connack_decides_when_a_silent_server_is_given_up() {
     let server = Server::start().await;
@@ -34,7 +34,7 @@ async fn the_keep_alive_of_connack_decides_when_a_silent_server_is_given_up() {
     assert_eq!(seen, [[0xc0, 0]], "PINGREQ, once");
 }
 
-/// A server that answers PINGREQ and not what it was sent before: only on a new connection may that be sent again.
+/// A server that answers PINGREQ but not an earlier packet: that packet may be sent again only on a new connection.
 #[tokio::test]
 async fn a_server_that_answers_pingreq_alone_is_given_up_after_a_minute() {
     let server = Server::start().await;
@@ -59,7 +59,7 @@ async fn a_server_that_answers_pingreq_alone_is_given_up_after_a_minute() {
     assert!((60..90).contains(&at.as_secs()), "by the clock of the test: {at:?}");
 }
 
-/// Case `cancelled_while_receiving`: messages come byte by byte, and the wait is cancelled at every turn.
+/// Case `cancelled_while_receiving`: messages arrive byte by byte, and the wait is cancelled each time.
 #[tokio::test]
 async fn a_cancelled_wait_loses_no_byte_of_a_message() {
     const MESSAGES: u16 = 20;
@@ -94,7 +94,7 @@ async fn a_cancelled_wait_loses_no_byte_of_a_message() {
     assert!(came.into_iter().eq(1..=MESSAGES));
 }
 
-/// Case `clean_disconnect`: what was handed over goes out before DISCONNECT.
+/// Case `clean_disconnect`: accepted packets are sent before DISCONNECT.
 #[tokio::test]
 async fn queued_packets_are_sent_before_disconnect() {
     for (farewell, disconnect) in [
@@ -120,12 +120,12 @@ async fn queued_packets_are_sent_before_disconnect() {
     }
 }
 
-/// Case `disconnect_from_a_stuck_broker`: the server reads nothing any more. Who closes sets a limit, and it is kept to.
+/// Case `disconnect_from_a_stuck_broker`: the server reads nothing any more. The caller sets a time limit, which is kept.
 #[tokio::test]
 async fn a_server_that_reads_nothing_does_not_keep_a_connection_from_its_end() {
     let server = Server::start().await;
     let (mut connection, _, peer) = server.open(&connack(&[])).await;
-    // Until the kernel's buffers are full, and ours as well. The clock only moves when nothing else does.
+    // Until the kernel's buffers and ours are full. The clock advances only while nothing else happens.
     pause();
     let limit = Duration::from_secs(2);
     loop {

@@ -1,5 +1,5 @@
-//! Cases for one connection, over TLS, against a server that each case writes out. Most come from the comparison of MQTT
-//! clients in docs/decisions/0003-mqtt-client.md, which names them.
+//! Tests of one connection, over TLS, with a server that each case scripts. Most cases come from the comparison of MQTT clients in
+//! docs/decisions/0003-mqtt-client.md, which names them.
 
 mod connecting;
 mod first_contact;
@@ -44,7 +44,7 @@ fn certificate(ca: &Ca, name: &str) -> (Vec<CertificateDer<'static>>, PrivateKey
     (vec![certificate.der().clone()], key)
 }
 
-/// A server that wants a client certificate of its CA, and a client that has one.
+/// A server that requires a client certificate of its CA, and a client that has one.
 struct Server {
     listener: TcpListener,
     acceptor: TlsAcceptor,
@@ -106,7 +106,7 @@ impl Server {
         (peer, connect)
     }
 
-    /// Both ends of a connection that was accepted with this CONNACK.
+    /// Returns both ends of a connection that was accepted with this CONNACK.
     async fn open(&self, connack: &[u8]) -> (Connection, Terms, Peer) {
         let accepting = async {
             let (mut peer, _) = self.accept().await;
@@ -119,7 +119,7 @@ impl Server {
     }
 }
 
-/// A client that trusts `ca` and shows this certificate.
+/// Returns the configuration of a client that trusts `ca` and has this certificate.
 fn client_tls(ca: &Ca, identity: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(ca.der().clone()).unwrap();
@@ -133,13 +133,13 @@ fn client_tls(ca: &Ca, identity: (Vec<CertificateDer<'static>>, PrivateKeyDer<'s
     client
 }
 
-/// The server's end of a connection. It reads and writes whole packets, with no code of the client's.
+/// The server's end of a connection. It reads and writes whole packets, without the client's code.
 struct Peer {
     stream: TlsStream<TcpStream>,
 }
 
 impl Peer {
-    /// The next packet; `None` at the end of the stream.
+    /// Reads the next packet; `None` at the end of the stream.
     async fn read(&mut self) -> Option<Vec<u8>> {
         let mut packet = vec![self.stream.read_u8().await.ok()?];
         let (mut length, mut shift) = (0, 0);
@@ -158,7 +158,7 @@ impl Peer {
         Some(packet)
     }
 
-    /// The packet identifier and payload of the next packet, which is PUBLISH at quality of service 1 on `t`.
+    /// Reads the next packet, which must be PUBLISH at QoS 1 on `t`; returns its packet identifier and payload.
     async fn read_publish(&mut self) -> (u16, Vec<u8>) {
         let packet = self.read().await.unwrap();
         assert_eq!(packet[0], 0x32, "PUBLISH: {packet:02x?}");
@@ -175,7 +175,7 @@ impl Peer {
         self.stream.flush().await.unwrap();
     }
 
-    /// Says that nothing more comes, and closes.
+    /// Announces the end of the stream, and closes.
     async fn close(mut self) {
         self.stream.shutdown().await.unwrap();
     }
@@ -201,7 +201,7 @@ fn connack(properties: &[u8]) -> Vec<u8> {
     packet(0x20, &[&[0, 0, length], properties].concat())
 }
 
-/// PUBLISH at quality of service 1 on `t`.
+/// Returns PUBLISH at QoS 1 on `t`.
 fn publish(id: u16, payload: &[u8]) -> Vec<u8> {
     packet(0x32, &[b"\x00\x01t", &id.to_be_bytes()[..], &[0], payload].concat())
 }
@@ -218,7 +218,7 @@ fn message(payload: Vec<u8>) -> Message {
     }
 }
 
-/// The next PUBLISH that reaches the server, while the client does nothing but write.
+/// Returns the next PUBLISH that reaches the server, while the client only writes.
 async fn sent(connection: &mut Connection, peer: &mut Peer) -> (u16, Vec<u8>) {
     tokio::select! {
         outcome = connection.next() => panic!("nothing was sent to the client: {outcome:?}"),

@@ -1,10 +1,10 @@
-//! Messages at quality of service 1 on their way to the server.
+//! Tests of QoS 1 messages to the server.
 
 use super::super::{Event, Lost, NotSent, PacketSink as _};
 use super::*;
 use crate::mqtt::ReasonCode;
 
-/// The next event, which is an answer to a message: its packet identifier, the code and the words.
+/// Waits for the next event, which must be an answer to a message; returns its packet identifier, code and reason string.
 async fn answer(connection: &mut Connection) -> (u16, ReasonCode, Option<String>) {
     match connection.next().await {
         Ok(Event::Acknowledged { packet_id, reason }) => (packet_id, reason.code, reason.words),
@@ -12,7 +12,7 @@ async fn answer(connection: &mut Connection) -> (u16, ReasonCode, Option<String>
     }
 }
 
-/// Cases `pubacks_reordered`, `puback_refused`, `stray_pubacks` and `short_forms`: each answer belongs to the message that it names.
+/// Cases `pubacks_reordered`, `puback_refused`, `stray_pubacks` and `short_forms`: each answer is assigned to the message that it names.
 #[tokio::test]
 async fn each_answer_belongs_to_its_message() {
     const SUCCESS: ReasonCode = ReasonCode::SUCCESS;
@@ -77,7 +77,8 @@ async fn each_answer_belongs_to_its_message() {
     }
 }
 
-/// Cases `receive_maximum`, `receive_maximum_shrinks` and `bounded`: no more is under way than this server has granted.
+/// Cases `receive_maximum`, `receive_maximum_shrinks` and `bounded`: the number of messages in flight never exceeds what the server has
+/// granted.
 #[tokio::test]
 async fn messages_in_flight_stay_within_the_receive_maximum() {
     let server = Server::start().await;
@@ -97,8 +98,8 @@ async fn messages_in_flight_stay_within_the_receive_maximum() {
     }
 }
 
-/// Cases `payload_of_128_kib` and `cancelled_while_sending`: the largest messages go to a server that reads slowly, and the wait is cancelled
-/// at every turn.
+/// Cases `payload_of_128_kib` and `cancelled_while_sending`: the largest messages are sent to a server that reads slowly, and the wait is
+/// cancelled each time.
 #[tokio::test]
 async fn the_largest_messages_arrive_whole_though_the_wait_is_cancelled() {
     const MESSAGES: u8 = 30;
@@ -134,7 +135,7 @@ async fn the_largest_messages_arrive_whole_though_the_wait_is_cancelled() {
     assert_eq!(next, MESSAGES);
 }
 
-/// Case `too_large_for_the_broker`: one message is refused before it is sent, and costs nothing else.
+/// Case `too_large_for_the_broker`: one message is refused before it is sent, without other effects.
 #[tokio::test]
 async fn a_message_that_is_too_large_for_the_server_is_not_sent() {
     let server = Server::start().await;
@@ -145,7 +146,7 @@ async fn a_message_that_is_too_large_for_the_server_is_not_sent() {
     assert_eq!(sent(&mut connection, &mut peer).await, (id, b"small".to_vec()));
 }
 
-/// Case `killed_with_database`: what the server has acknowledged before it hung up is read, though it takes nothing any more.
+/// Case `killed_with_database`: acknowledgements that the server sent before it closed are read, though it accepts nothing any more.
 #[tokio::test]
 async fn acknowledgements_before_the_end_are_read() {
     let server = Server::start().await;

@@ -1,11 +1,11 @@
-//! Packets that the server sends.
+//! Tests of packets from the server.
 
 use super::super::{Event, Lost, PacketSink as _};
 use super::*;
 use crate::mqtt::ReasonCode;
 use crate::qos::Qos;
 
-/// The next event, which is a message: its packet identifier and payload.
+/// Waits for the next event, which must be a message; returns its packet identifier and payload.
 async fn received(connection: &mut Connection) -> (Option<u16>, Vec<u8>) {
     match connection.next().await {
         Ok(Event::Received { packet_id, message }) => (packet_id, message.payload.to_vec()),
@@ -13,7 +13,7 @@ async fn received(connection: &mut Connection) -> (Option<u16>, Vec<u8>) {
     }
 }
 
-/// The next packet that reaches the server.
+/// Returns the next packet that reaches the server.
 async fn read(connection: &mut Connection, peer: &mut Peer) -> Vec<u8> {
     tokio::select! {
         outcome = connection.next() => panic!("{outcome:?}"),
@@ -29,7 +29,7 @@ async fn a_message_is_acknowledged_when_it_is_said_and_comes_again_until_then() 
     let (mut connection, _, mut peer) = server.open(&connack(&[])).await;
     peer.send(&publish(9, b"reboot")).await;
     assert_eq!(received(&mut connection).await, (Some(9), b"reboot".to_vec()));
-    // Something else reaches the server first, so PUBACK was not sent by itself.
+    // Another packet reaches the server first, so PUBACK was not sent automatically.
     connection.publish(&message(b"first".to_vec())).unwrap();
     assert_eq!(sent(&mut connection, &mut peer).await.1, b"first");
     peer.close().await;
@@ -43,13 +43,13 @@ async fn a_message_is_acknowledged_when_it_is_said_and_comes_again_until_then() 
     assert_eq!(read(&mut connection, &mut peer).await, puback(9));
 }
 
-/// Cases `server_disconnect` and `short_forms`: DISCONNECT is passed on with its code and words, in each length that it may have.
+/// Cases `server_disconnect` and `short_forms`: DISCONNECT is reported with its code and reason string, in each permitted length.
 #[tokio::test]
 async fn a_disconnect_is_passed_on_with_code_and_words() {
     let cases: [(&[u8], ReasonCode, Option<&str>); 5] = [
         (b"", ReasonCode::SUCCESS, None),
         (b"\x8b", ReasonCode::SERVER_SHUTTING_DOWN, None),
-        // Mosquitto 2.0.11 says it so after PUBLISH on "#".
+        // Mosquitto 2.0.11 sends this after PUBLISH on "#".
         (b"\x82", ReasonCode::PROTOCOL_ERROR, None),
         (b"\x8e\x00", ReasonCode::SESSION_TAKEN_OVER, None),
         (
@@ -93,7 +93,7 @@ async fn each_filter_is_answered_by_itself() {
     }
 }
 
-/// Case `oversize`: a packet beyond every limit is refused by its length, before it is there.
+/// Case `oversize`: a packet beyond every limit is refused by its length, before it has arrived.
 #[tokio::test]
 async fn a_packet_is_refused_by_its_length_alone() {
     let server = Server::start().await;
@@ -105,8 +105,8 @@ async fn a_packet_is_refused_by_its_length_alone() {
     assert_eq!(outcome.1.unwrap(), [0xe0, 1, 0x95], "and the server is told why");
 }
 
-/// Case `malformed`: each packet that a server sends is cut short at each place, and each of its bytes replaced. Nothing hangs and
-/// nothing panics; src/mqtt/tests/random.rs has what is less near to a packet.
+/// Case `malformed`: each packet of a server is truncated at each position, and each of its bytes is replaced. Nothing hangs or panics.
+/// src/mqtt/tests/random.rs tests less similar input.
 #[tokio::test]
 async fn damaged_packets_end_in_an_event_or_the_end_of_the_connection() {
     let whole = [
@@ -135,7 +135,7 @@ async fn damaged_packets_end_in_an_event_or_the_end_of_the_connection() {
     }
 }
 
-/// Each beginning of a packet, and the packet with each of its bytes replaced.
+/// Returns each prefix of a packet, and the packet with each of its bytes replaced.
 fn variants(packet: &[u8]) -> Vec<Vec<u8>> {
     let mut variants: Vec<_> = (1..packet.len()).map(|end| packet[..end].to_vec()).collect();
     for position in 0..packet.len() {

@@ -1,4 +1,4 @@
-//! Messages as the kernel words them, and what is news of them.
+//! Tests of rtnetlink messages, and which of them are news.
 
 mod removals;
 

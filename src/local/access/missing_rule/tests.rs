@@ -37,7 +37,7 @@ fn rule(hint: &str, key: &str) -> (String, String) {
     (format!("{name} {selector}"), values[0].as_str().unwrap().to_owned())
 }
 
-/// The text outside of double quotes as a shell would see it; the text inside is checked.
+/// Returns the text outside of double quotes, as a shell would see it, after checking the text inside.
 fn outside_quotes(hint: &str) -> String {
     let mut parts = hint.split('"');
     let mut outside = parts.next().unwrap().to_owned();

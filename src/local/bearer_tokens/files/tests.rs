@@ -18,7 +18,7 @@ fn recipients() -> Vec<TokenRecipient> {
     }]
 }
 
-/// A token of the previous run, which has no file yet.
+/// Returns a token of the previous run, which has no file yet.
 fn inherited(tokens: &BearerTokens) -> BearerTokens {
     BearerTokens::new(tokens.iter().map(|token| token.with_file(PathBuf::new())).collect())
 }

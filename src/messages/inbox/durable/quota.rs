@@ -79,7 +79,7 @@ fn count_dropped(
     }
 }
 
-/// The bytes of the account's other subscriptions, and the fullest of these.
+/// Returns the size of the account's other subscriptions in bytes, and the largest of them.
 fn find_others_of_account(
     database: &Database,
     subscription: &DurableSubscription,

@@ -76,7 +76,7 @@ async fn acknowledge(store: &Store, up_to: i64) -> AcknowledgeOutcome {
     }
 }
 
-/// The numbers of those that wait, and how many of them are counted as withheld.
+/// Returns the numbers of the waiting messages, and how many of them are counted as withheld.
 async fn waiting(store: &Store) -> (Vec<i64>, u64) {
     let read = store.run(Durability::ReadOnly, |database| {
         let page = read(database, "worker", 0, 99_999, 1 << 30)?.unwrap_or_default();

@@ -65,7 +65,7 @@ async fn deliver_to(store: &Store, names: &[String], payload: usize) {
     delivered.await.unwrap();
 }
 
-/// The number of rows in each table.
+/// Returns the number of rows in each table.
 async fn rows(store: &Store) -> (i64, i64) {
     let count = store.run(Durability::ReadOnly, |database| {
         let count = "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM delivery)";

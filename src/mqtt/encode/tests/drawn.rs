@@ -1,4 +1,4 @@
-//! Packets of every type beside their bytes.
+//! Packets of every type with their encoded bytes.
 
 use super::*;
 use crate::mqtt::Password;

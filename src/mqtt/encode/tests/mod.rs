@@ -1,4 +1,4 @@
-//! Packets as the specifications draw them, written and read back.
+//! Packets as in the specifications' figures, encoded and decoded.
 
 mod drawn;
 

@@ -1,4 +1,4 @@
-//! Packets that a client writes.
+//! Packets that a client sends.
 
 use super::*;
 use crate::mqtt::packet::{

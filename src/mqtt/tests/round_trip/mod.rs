@@ -1,4 +1,4 @@
-//! Each packet that can be written is read back as it was, in both versions and from both sides.
+//! Tests that each packet is unchanged after encoding and decoding, in both versions and from both sides.
 
 mod client;
 mod server;
@@ -29,7 +29,7 @@ fn user() -> impl Strategy<Value = Property> {
     (text(), text()).prop_map(|(name, value)| Property::User(name, value))
 }
 
-/// Some of these properties, and user properties behind them; none in MQTT 3.1.1.
+/// Generates some of these properties, followed by user properties; none in MQTT 3.1.1.
 fn some_of(single: Vec<Property>, version: ProtocolVersion) -> BoxedStrategy<Vec<Property>> {
     if version == ProtocolVersion::V3_1_1 {
         return Just(Vec::new()).boxed();

@@ -1,4 +1,4 @@
-//! Packets that a server writes.
+//! Packets that a server sends.
 
 use super::*;
 use crate::mqtt::packet::Connack;

@@ -1,4 +1,4 @@
-//! SUBSCRIBE, UNSUBSCRIBE and their answers, words for people, PINGREQ.
+//! SUBSCRIBE, UNSUBSCRIBE and their answers, reason strings, PINGREQ.
 
 use super::*;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
@@ -153,7 +153,7 @@ fn pingreq_is_answered_without_asking_and_bounded() {
         let mut link = Link::connected(version);
         assert_eq!(link.receive(b"\xc0\x00\xc0\x00"), None);
         assert_eq!(link.sent(), b"\xd0\x00\xd0\x00");
-        // A client that only asks and never reads.
+        // A client that sends requests and never reads.
         link.input.extend_from_slice(&b"\xc0\x00".repeat(MAX_OUTPUT));
         assert_eq!(link.next(), None);
         assert!(link.server.output().len() <= MAX_OUTPUT + 2 && !link.input.is_empty());

@@ -1,4 +1,4 @@
-//! CONNECT: what is refused before anybody is asked, and the answers.
+//! CONNECT: refusals that need no decision of the driver, and the answers.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 fn what_is_refused_before_anybody_is_asked() {
     for (what, bytes, answer, statement) in refusals::cases() {
         let mut link = Link::new();
-        // A packet that waits behind the CONNECT is not read (MQTT-3.1.4-6).
+        // A packet that waits after the CONNECT is not read (MQTT-3.1.4-6).
         let close = link.close(&[&bytes[..], b"\xc0\x00"].concat());
         assert_eq!(breach(&close).1, statement, "{what}");
         assert_eq!(link.sent(), answer, "{what}");
@@ -107,7 +107,7 @@ fn connack_of_3_1_1_is_a_flag_and_a_code() {
     for (flags, session_present, connack) in [
         (0, true, b"\x20\x02\x01\x00"),
         (0, false, b"\x20\x02\x00\x00"),
-        // A clean session never was there before (MQTT-3.2.2-1).
+        // A clean session is never present (MQTT-3.2.2-1).
         (2, true, b"\x20\x02\x00\x00"),
     ] {
         let mut link = Link::new();
@@ -120,7 +120,7 @@ fn connack_of_3_1_1_is_a_flag_and_a_code() {
         };
         link.server.accept(acceptance, link.now);
         assert_eq!(link.sent(), connack);
-        // The client cannot know of another keep-alive than its own.
+        // The client cannot know a keep-alive other than its own.
         assert_eq!(link.server.deadline(), Some(link.now + Duration::from_secs(90)));
     }
 }
@@ -140,7 +140,7 @@ fn a_refusal_has_a_code_that_its_version_knows() {
         (ReasonCode::CLIENT_ID_NOT_VALID, 0x85, b"\x20\x02\x00\x02"),
         (ReasonCode::QUOTA_EXCEEDED, 0x97, b"\x20\x02\x00\x03"),
         (ReasonCode::TOPIC_NAME_INVALID, 0x90, b""),
-        // No code of CONNACK.
+        // Not a code of CONNACK.
         (ReasonCode::SESSION_TAKEN_OVER, 0x83, b""),
     ] {
         assert_eq!(refused(CONNECT_5, code, None), [0x20, 3, 0, in_5, 0], "{code}");
@@ -151,7 +151,7 @@ fn a_refusal_has_a_code_that_its_version_knows() {
         refused(CONNECT_5, ReasonCode::NOT_AUTHORIZED, words),
         b"\x20\x0d\x00\x87\x0a\x1f\x00\x07no rule"
     );
-    // A client that accepts nine bytes gets the code alone (MQTT-3.2.2-19), and one of four nothing.
+    // A client that accepts nine bytes gets the code alone (MQTT-3.2.2-19), and one that accepts four gets nothing.
     let narrow = |most| connect(5, 2, &[0x27, 0, 0, 0, most], b"\x00\x02gw");
     assert_eq!(
         refused(&narrow(9), ReasonCode::NOT_AUTHORIZED, words),

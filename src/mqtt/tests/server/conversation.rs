@@ -1,9 +1,9 @@
-//! A whole conversation in memory, between both sides of this module.
+//! A complete conversation in memory, between both sides of this module.
 
 use super::*;
 use crate::messages::{Message, Properties};
 
-/// A client of ours that is connected to a server of ours, with a buffer each way.
+/// Our client connected to our server, with a buffer in each direction.
 struct Pair {
     client: Client,
     link: Link,
@@ -13,7 +13,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Sends CONNECT and returns what the listener must decide about.
+    /// Sends CONNECT and returns the action for the driver.
     fn connect(will: Option<&Message>) -> (Link, Connect) {
         let request = ConnectRequest {
             client_id: "gw-1",
@@ -31,7 +31,7 @@ impl Pair {
         }
     }
 
-    /// Accepts the CONNECT and has the client read CONNACK.
+    /// Accepts the CONNECT and lets the client read CONNACK.
     fn accept(mut link: Link, acceptance: Acceptance) -> Self {
         link.server.accept(acceptance, link.now);
         let mut to_client = link.server.output().split();
@@ -114,7 +114,7 @@ fn a_program_connects_subscribes_publishes_is_taken_over_and_leaves() {
         (Some(Duration::from_secs(300)), 100)
     );
 
-    // SUBSCRIBE, of which one filter is refused.
+    // SUBSCRIBE with a filter that is refused.
     let filters = [
         ("gw-1/in".to_owned(), Qos::AtLeastOnce),
         ("other/in".to_owned(), Qos::AtLeastOnce),
@@ -145,7 +145,7 @@ fn a_program_connects_subscribes_publishes_is_taken_over_and_leaves() {
     first.link.server.puback(id, ReasonCode::SUCCESS, None);
     assert!(matches!(first.client_reads()[..], [Incoming::Acknowledged(acknowledged, _)] if acknowledged == id));
 
-    // Two messages to the program, of which it acknowledges one before the same client connects again.
+    // Two messages to the program, which acknowledges one before the same client connects again.
     let (one, two) = (message("gw-1/in", "1"), message("gw-1/in", "2"));
     let ids = [&one, &two].map(|message| first.link.server.deliver(&deliver(message)).unwrap().unwrap());
     let incoming = first.client_reads();
@@ -174,7 +174,7 @@ fn a_program_connects_subscribes_publishes_is_taken_over_and_leaves() {
         matches!(&first.client_reads()[..], [Incoming::Disconnected(reason)] if reason.code == ReasonCode::SESSION_TAKEN_OVER)
     );
 
-    // The session goes on: what was not acknowledged comes again under its packet identifier.
+    // The session is resumed: the unacknowledged message is sent again with its packet identifier.
     let mut second = Pair::accept(
         link,
         Acceptance {
@@ -202,7 +202,7 @@ fn a_program_connects_subscribes_publishes_is_taken_over_and_leaves() {
     second.link.server.unsuback(id, &[ReasonCode::SUCCESS]);
     assert!(matches!(second.client_reads()[..], [Incoming::Unsubscribed(_)]));
 
-    // It leaves, and wants its will published all the same.
+    // The client disconnects, and requests the publication of its will.
     encode(&mut second.to_server, &Packet::Pingreq, V5).unwrap();
     second.to_server.extend_from_slice(b"\xe0\x01\x04");
     let Some(Action::Close(close)) = second.server_reads() else {

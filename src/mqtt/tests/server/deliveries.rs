@@ -1,4 +1,4 @@
-//! Messages to a client: packet identifiers, its window, what it accepts.
+//! Messages to a client: packet identifiers, its window, the packets that it accepts.
 
 use super::*;
 use crate::messages::Properties;
@@ -36,7 +36,7 @@ fn what_is_delivered_keeps_to_the_window_of_the_client() {
     let expected = b"\x32\x07\x00\x01t\x00\x01\x00x\x32\x07\x00\x01t\x00\x02\x00x\x30\x05\x00\x01t\x00x";
     assert_eq!(link.sent(), expected);
     assert_eq!(link.server.in_flight().collect::<Vec<_>>(), [1, 2]);
-    // A refusal frees its place as well; what was not sent is ignored (MQTT-4.4.0-2).
+    // A refusal frees its slot as well; a PUBACK for a message that was not sent is ignored (MQTT-4.4.0-2).
     let refused = Some(Action::Acknowledged(2, ReasonCode::NOT_AUTHORIZED));
     assert_eq!(link.receive(b"\x40\x03\x00\x02\x87"), refused);
     assert_eq!(
@@ -45,7 +45,7 @@ fn what_is_delivered_keeps_to_the_window_of_the_client() {
     );
     assert_eq!(link.server.deliver(&delivery(Qos::AtLeastOnce)), Ok(Some(3)));
 
-    // MQTT 3.1.1 has no properties, and the window of the server.
+    // MQTT 3.1.1 has no properties, so the server's own window applies.
     let options = ServerOptions {
         send_maximum: 1,
         ..ServerOptions::default()
@@ -87,7 +87,7 @@ fn a_resumed_session_gets_its_messages_again_under_their_packet_identifiers() {
         link.sent(),
         b"\x3a\x07\x00\x01t\x00\x01\x00x\x3a\x07\x00\x01t\x00\x02\x00x"
     );
-    // One that the client had acknowledged before it was sent again.
+    // A message that the client had acknowledged before it was sent again.
     assert_eq!(
         link.receive(b"\x40\x02\x00\x04"),
         Some(Action::Acknowledged(4, ReasonCode::SUCCESS))

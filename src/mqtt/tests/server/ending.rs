@@ -1,17 +1,17 @@
-//! How a connection ends, when the will is published, and how long the session is kept.
+//! The end of a connection: whether the will is published, and how long the session is kept.
 
 use super::*;
 
 const NEVER: u32 = SESSION_NEVER_EXPIRES;
 
-/// CONNECT of MQTT 5 with a will that has this delay, and this session expiry.
+/// Returns CONNECT of MQTT 5 with a will that has this delay, and this session expiry.
 fn with_will(delay: u8, expiry: u32) -> Vec<u8> {
     let expiry = [&[0x11][..], &expiry.to_be_bytes()].concat();
     let will = [b"\x00\x02gw\x05\x18\x00\x00\x00", &[delay][..], b"\x00\x01w\x00\x03off"].concat();
     connect(5, 0x0c, &expiry, &will)
 }
 
-/// A CONNECT, how its connection ends, the delay of the will that is due, how long the session is kept, and the last packet.
+/// A CONNECT, the end of its connection, the delay of the published will, the session expiry, and the last packet.
 type Case<'a> = (
     &'a str,
     Vec<u8>,
@@ -163,7 +163,7 @@ fn keep_alive_runs_from_the_last_whole_packet() {
         assert_eq!(link.server.check_time(link.now), None);
         link.receive(bytes);
     }
-    // Half a packet is none.
+    // An incomplete packet does not count.
     link.pass(just_short);
     link.receive(b"\x30\x09\x00");
     link.pass(second);
@@ -171,7 +171,7 @@ fn keep_alive_runs_from_the_last_whole_packet() {
     assert_eq!(close.cause, CloseCause::KeepAlive);
     assert_eq!((link.server.deadline(), link.server.check_time(link.now)), (None, None));
 
-    // While an answer is due nothing is read, and the client has no chance to be heard.
+    // While an answer is due nothing is read, so the client cannot send a sign of life.
     let mut link = Link::connected(V3);
     for id in 1..=100 {
         assert!(link.receive(&publish(V3, 2, id)).is_some());
@@ -215,7 +215,7 @@ fn a_client_that_says_nothing_at_all_is_let_go() {
     link.pass(Duration::from_secs(1));
     let close = link.server.check_time(link.now).unwrap();
     assert_eq!((close.cause, link.sent()), (CloseCause::ConnectTimeout, Vec::new()));
-    // While CONNECT is decided about, it is not the client that keeps silent.
+    // While the driver decides about CONNECT, the client is not the one that is silent.
     let mut link = Link::new();
     link.receive(CONNECT_5);
     assert_eq!(link.server.deadline(), None);

@@ -35,7 +35,7 @@ fn a_message_is_answered_once_under_its_packet_identifier() {
         link.server.puback(7, ReasonCode::SUCCESS, None);
         link.server.puback(7, ReasonCode::SUCCESS, None);
         assert_eq!(link.sent(), b"\x40\x02\x00\x07");
-        // Afterwards the same packet identifier is another message, whatever DUP says (MQTT-4.3.2-5).
+        // Afterwards the same packet identifier belongs to another message, whatever DUP says (MQTT-4.3.2-5).
         assert!(link.receive(&publish(version, 10, 7)).is_some());
         assert_eq!(received(link.receive(&publish(version, 0, 0))).packet_id, None);
 
@@ -92,7 +92,7 @@ fn more_messages_than_the_receive_maximum_are_a_breach_or_wait() {
     );
     assert_eq!(breach(&link.close(&publish(V5, 2, 3))), (0x93, "MQTT-3.3.4-7"));
 
-    // MQTT 3.1.1 cannot say the maximum: what comes above it waits, and silence is not held against the client.
+    // MQTT 3.1.1 cannot announce the maximum: further messages wait, and the client's silence does not count meanwhile.
     let mut link = accepted_with(options(2), CONNECT_3);
     for id in 1..=2 {
         received(link.receive(&publish(V3, 2, id)));
@@ -141,7 +141,7 @@ fn a_topic_alias_stands_for_the_topic_that_it_came_with() {
         let message = received(link.receive(&with(topic.as_bytes(), alias)));
         assert_eq!((message.topic.as_str(), message.topic_alias), (meant, None));
     }
-    // None is carried to another connection (MQTT-3.3.2-7).
+    // Aliases do not carry over to another connection (MQTT-3.3.2-7).
     assert_eq!(
         breach(&Link::connected(V5).close(&with(b"", 1))).1,
         "MQTT 5.0, 3.3.2.3.4"

@@ -1,4 +1,4 @@
-//! A client that keeps to the protocol and one that does not, against the server's side.
+//! Tests of the server's side, with valid and invalid packets from a client.
 
 mod answers;
 mod connecting;
@@ -26,7 +26,7 @@ pub(super) const V5: ProtocolVersion = ProtocolVersion::V5;
 
 /// CONNECT of MQTT 5 with a clean start and a keep-alive of 60 s.
 pub(super) const CONNECT_5: &[u8] = b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x02gw";
-/// CONNECT of MQTT 3.1.1, the same.
+/// The same CONNECT of MQTT 3.1.1.
 pub(super) const CONNECT_3: &[u8] = b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02gw";
 
 /// A server's connection, the bytes that its client has sent, and the time.
@@ -50,7 +50,7 @@ impl Link {
         }
     }
 
-    /// A connection that was accepted.
+    /// Returns a connection that was accepted.
     pub(super) fn connected(version: ProtocolVersion) -> Self {
         let connect = match version {
             ProtocolVersion::V5 => CONNECT_5,
@@ -59,7 +59,7 @@ impl Link {
         Self::accepted(connect, Acceptance::default())
     }
 
-    /// A connection whose CONNECT was accepted on these terms.
+    /// Returns a connection whose CONNECT was accepted on these terms.
     pub(super) fn accepted(connect: &[u8], acceptance: Acceptance) -> Self {
         let mut link = Self::new();
         assert!(matches!(link.receive(connect), Some(Action::Connect(_))));
@@ -68,7 +68,7 @@ impl Link {
         link
     }
 
-    /// The first action that these bytes ask for.
+    /// Returns the first action that these bytes cause.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Option<Action> {
         self.input.extend_from_slice(bytes);
         self.next()
@@ -78,7 +78,7 @@ impl Link {
         self.server.next(&mut self.input, self.now)
     }
 
-    /// How the connection ends over these bytes.
+    /// Returns the end of the connection that these bytes cause.
     pub(super) fn close(&mut self, bytes: &[u8]) -> Close {
         self.input.extend_from_slice(bytes);
         loop {
@@ -90,7 +90,7 @@ impl Link {
         }
     }
 
-    /// The bytes that the server has written since the last call.
+    /// Returns the bytes that the server has written since the last call.
     pub(super) fn sent(&mut self) -> Vec<u8> {
         self.server.output().split().to_vec()
     }
@@ -100,7 +100,7 @@ impl Link {
     }
 }
 
-/// The statement and code of the breach that a connection has ended over.
+/// Returns statement and code of the breach that has ended a connection.
 pub(super) fn breach(close: &Close) -> (u8, &'static str) {
     match &close.cause {
         CloseCause::Breach(error) => (error.code.0, error.statement),
@@ -108,7 +108,7 @@ pub(super) fn breach(close: &Close) -> (u8, &'static str) {
     }
 }
 
-/// CONNECT of this version with these flags, properties and payload.
+/// Returns CONNECT of this version with these flags, properties and payload.
 pub(super) fn connect(level: u8, flags: u8, properties: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut body = b"\x00\x04MQTT".to_vec();
     body.extend_from_slice(&[level, flags, 0, 60]);
@@ -120,7 +120,7 @@ pub(super) fn connect(level: u8, flags: u8, properties: &[u8], payload: &[u8]) -
     packet(0x10, &body)
 }
 
-/// PUBLISH on `t` with these flags, and a packet identifier at quality of service 1.
+/// Returns PUBLISH on `t` with these flags, and a packet identifier at QoS 1.
 pub(super) fn publish(version: ProtocolVersion, flags: u8, id: u16) -> Vec<u8> {
     let mut body = b"\x00\x01t".to_vec();
     if flags & 6 != 0 {
@@ -133,7 +133,7 @@ pub(super) fn publish(version: ProtocolVersion, flags: u8, id: u16) -> Vec<u8> {
     packet(0x30 | flags, &body)
 }
 
-/// A connection of a server with these options that was accepted.
+/// Returns an accepted connection of a server with these options.
 pub(super) fn accepted_with(options: ServerOptions, connect: &[u8]) -> Link {
     let mut link = Link::with(options);
     assert!(matches!(link.receive(connect), Some(Action::Connect(_))));

@@ -1,11 +1,11 @@
-//! Anything that a client may send, with any answers, at any pace.
+//! Arbitrary input from a client, with any answers, in pieces of any size.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::messages::Properties;
 
-/// A packet that is right, nearly right, or just bytes.
+/// Generates packets that are valid, nearly valid, or arbitrary bytes.
 fn client_bytes(version: ProtocolVersion) -> impl Strategy<Value = Vec<u8>> {
     let body = prop::collection::vec(prop_oneof![3 => 0..4_u8, 1 => any::<u8>()], 0..30);
     let right: Vec<Vec<u8>> = match version {
@@ -86,8 +86,8 @@ fn delivery(qos: Qos, payload: &[u8]) -> Delivery<'_> {
     }
 }
 
-/// A strict client that reads what the server has written: CONNACK first and once (MQTT-3.2.0-1, -2), no DISCONNECT unless it said
-/// success (MQTT-3.14.0-1), and nothing behind that (MQTT-3.14.4-1).
+/// A strict client that reads the server's output: CONNACK comes first and once (MQTT-3.2.0-1, -2), DISCONNECT only after success
+/// (MQTT-3.14.0-1), and nothing after it (MQTT-3.14.4-1).
 #[derive(Default)]
 struct Reader {
     accepted: Option<bool>,

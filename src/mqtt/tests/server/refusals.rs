@@ -1,4 +1,4 @@
-//! Every CONNECT that a server must refuse before anybody is asked, by the statement that forbids it.
+//! All CONNECTs that a server must refuse without asking the driver, with the statement that forbids each.
 
 use super::*;
 

@@ -110,7 +110,7 @@ impl Account {
         self.policies.values().filter_map(VersionedPolicy::in_force)
     }
 
-    /// Returns the policies attached to a certificate.   <policies_of -> Vec<&Policy>>
+    /// Returns the policies attached to a certificate.
     pub fn policies_of(&self, id: &CertificateId) -> Vec<&Policy> {
         let names = self.certificate(id).map(|certificate| &certificate.policies);
         names

@@ -58,12 +58,12 @@ impl Account {
         self.roles.values()
     }
 
-    /// Returns the role with an ARN.   <role -> Option<&Role>>
+    /// Returns the role with an ARN.
     pub fn role(&self, arn: &str) -> Option<&Role> {
         self.roles.get(arn)
     }
 
-    /// Returns the role with a name.   <role_named -> Result<&Role, Error>>
+    /// Returns the role with a name.
     pub fn role_named(&self, name: &str) -> Result<&Role, Error> {
         self.roles()
             .find(|role| role.name() == name)

@@ -228,7 +228,7 @@ fn content(object: &Object, head: &Parts) -> Response<Full<Bytes>> {
     response
 }
 
-/// Returns the first and the last byte of a range such as `bytes=0-99` or `bytes=100-`.   <part -> Option<(usize, usize)>>
+/// Returns the first and the last byte of a range such as `bytes=0-99` or `bytes=100-`.
 fn part(range: &str, length: usize) -> Option<(usize, usize)> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let first: usize = first.parse().ok()?;

@@ -107,8 +107,7 @@ fn alias_of(request: &Request<Incoming>) -> Option<String> {
         .map(|alias| alias.into_owned())
 }
 
-/// Returns a response with AWS's headers (session-helper development notes: `x-amzn-RequestId`, `x-amzn-ErrorType`).   <respond ->
-/// Response<AnswerBody>>
+/// Returns a response with AWS's headers (session-helper development notes: `x-amzn-RequestId`, `x-amzn-ErrorType`).
 fn respond(cloud: &Cloud, status: StatusCode, error: Option<&'static str>, body: &str) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::whole(Bytes::copy_from_slice(body.as_bytes())));
     *response.status_mut() = status;

@@ -17,7 +17,7 @@ type Answering = Pin<Box<dyn Future<Output = Vec<Reply>> + Send>>;
 /// The function that answers a service's requests.
 pub(crate) type Service = fn(Request) -> Answering;
 
-/// Returns the service that answers messages on this topic, if there is one.   <find -> Option<Service>>
+/// Returns the service that answers messages on this topic, if there is one.
 pub(crate) fn find(topic: &str) -> Option<Service> {
     if !topic.starts_with("$aws/") {
         return None;

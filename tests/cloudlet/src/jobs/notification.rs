@@ -26,7 +26,7 @@ pub(super) fn next_of(queue: &Queue) -> Next {
         .map(|next| (next.job.clone(), next.number, next.status))
 }
 
-/// Returns the notifications after a change; `before` is the first pending execution before it.   <notifications -> Vec<Notification>>
+/// Returns the notifications after a change; `before` is the first pending execution before it.
 pub(super) fn notifications(thing: &str, queue: &Queue, before: &Next) -> Vec<Notification> {
     let now = crate::json::unix_seconds();
     let pending = queue.pending();

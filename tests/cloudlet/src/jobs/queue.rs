@@ -26,7 +26,7 @@ impl Queue {
         found.ok_or_else(|| Rejection::new("ResourceNotFound", format!("There is no execution of job {job}")))
     }
 
-    /// Returns the first pending execution.   <next -> Option<&mut Execution>>
+    /// Returns the first pending execution.
     pub(super) fn next(&mut self) -> Option<&mut Execution> {
         let next = self.pending().first().map(|next| (next.job.clone(), next.number))?;
         self.0

@@ -77,7 +77,7 @@ impl JobRequest {
         }
     }
 
-    /// Returns the status details, if the request has some.   <details -> Result<Option<&BTreeMap<String>
+    /// Returns the status details, if the request has some.
     pub(super) fn details(&self) -> Result<Option<&BTreeMap<String, String>>, Rejection> {
         let Some(details) = &self.status_details else {
             return Ok(None);

@@ -12,7 +12,7 @@ pub(crate) enum Operation {
     Unknown,
 }
 
-/// Returns the thing and the operation of a request's topic.   <operation -> Option<(String, Operation)>>
+/// Returns the thing and the operation of a request's topic.
 pub(crate) fn operation(topic: &str) -> Option<(String, Operation)> {
     let rest = topic.strip_prefix("$aws/things/")?;
     let parts: Vec<&str> = rest.split('/').collect();

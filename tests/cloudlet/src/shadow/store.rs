@@ -112,7 +112,7 @@ impl Shadows {
         })
     }
 
-    /// Returns the names of a thing's named shadows.   <names -> Vec<String>>
+    /// Returns the names of a thing's named shadows.
     pub(crate) fn names(&self, thing: &str) -> Vec<String> {
         let shadows = self.0.lock();
         let live = shadows.iter().filter(|(_, entry)| matches!(entry, Entry::Live(_)));

@@ -10,8 +10,7 @@ pub(crate) enum Operation {
     Delete,
 }
 
-/// Returns the shadow and the operation of a request's topic (developer guide, reserved-topics).   <operation -> Option<(ShadowName,
-/// Operation)>
+/// Returns the shadow and the operation of a request's topic (developer guide, reserved-topics).
 pub(crate) fn operation(topic: &str) -> Option<(ShadowName, Operation)> {
     let rest = topic.strip_prefix("$aws/things/")?;
     let parts: Vec<&str> = rest.split('/').collect();

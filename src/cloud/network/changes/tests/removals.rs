@@ -11,7 +11,7 @@ const IPV4: u8 = 2;
 const IPV6: u8 = 10;
 const LINK_LOCAL: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// A route to `destination`, over a link, through a gateway if there is one.
+/// Returns a route to `destination`, over a link, through a gateway if there is one.
 fn route_to(kind: u16, family: u8, kind_of_route: u8, (destination, length): (&[u8], u8), gateway: &[u8]) -> Vec<u8> {
     let mut body = vec![family, length, 0, 0, 254, 3, 0, kind_of_route, 0, 0, 0, 0];
     if !destination.is_empty() {
@@ -28,7 +28,7 @@ fn rule(kind: u16, family: u8, action: u8) -> Vec<u8> {
     message(kind, &[family, 0, 0, 0, 254, 0, 0, action, 0, 0, 0, 0])
 }
 
-/// The news of the last datagram, where the link `WAY` has a default route.
+/// Returns the news in the last datagram, if the link `WAY` has a default route.
 fn last_news(datagrams: &[Vec<u8>]) -> News {
     let mut changes = Changes::default();
     changes.add_way(WAY);

@@ -1,4 +1,4 @@
-//! Every packet that a server must refuse on a connection that it has accepted, by the statement that forbids it.
+//! All packets that a server must refuse on an accepted connection, with the statement that forbids each.
 
 mod headers;
 mod publishes;
@@ -6,7 +6,7 @@ mod requests;
 
 use super::*;
 
-/// The same breach in both versions; an empty packet where a version has no such breach.
+/// The same breach in both versions; the packet is empty for a version without such a breach.
 struct Case {
     what: &'static str,
     v5: Vec<u8>,
@@ -32,12 +32,12 @@ fn case(
     }
 }
 
-/// A breach that reads the same in both versions.
+/// Returns a breach with the same bytes in both versions.
 fn both(what: &'static str, bytes: &[u8], code: u8, statement: &'static str, v3_statement: &'static str) -> Case {
     case(what, (bytes, code, statement), (bytes, v3_statement))
 }
 
-/// A breach of MQTT 5 alone.
+/// Returns a breach of MQTT 5 only.
 fn only_5(what: &'static str, bytes: &[u8], code: u8, statement: &'static str) -> Case {
     case(what, (bytes, code, statement), (&[], ""))
 }

@@ -16,7 +16,7 @@ pub(super) struct Route {
 
 type Operation = (&'static str, fn(&Call<'_>) -> Result<Value, Error>);
 
-/// Returns the operation for a request, if there is one.   <find -> Option<Route>>
+/// Returns the operation for a request, if there is one.
 pub(super) fn find(method: &Method, segments: &[&str]) -> Option<Route> {
     let method = method.as_str();
     let found = certificates(method, segments)
