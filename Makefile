@@ -1,4 +1,4 @@
-# Every way to build, try and prove gatepost. `make` alone lists them.
+# All ways to build, try and test gatepost. `make` alone lists them.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
 export PATH := $(CURDIR)/target/awscli/bin:$(PATH):/usr/sbin:/sbin
 
-# The tests of the whole daemon wait rather than compute, each in a world of its own.
+# The end-to-end tests mostly wait, each with its own environment.
 RUST_TEST_THREADS ?= $(shell echo $$((6 * $$(nproc))))
 export RUST_TEST_THREADS
 
@@ -39,9 +39,9 @@ deb: setup-deb ## the packages, in target/deb (ARCH="amd64 arm64 armhf")
 deb-reproducible: setup-deb ## proves that two builds are one, byte for byte (ARCH=amd64)
 	@packaging/reproducible $(ARCH)
 
-# Of another architecture's packages only those that are installed.
+# Packages of another architecture only if they are installed.
 system-test: ARCH ?= amd64 $(if $(RELEASE),$(sort $(patsubst arm64-programs,arm64,$(filter arm%,$(RELEASE)))),arm64)
-# With PACKAGED set they are in target/deb already.
+# With PACKAGED set they are already in target/deb.
 system-test: setup-system-test $(if $(PACKAGED),,deb) ## the package on Debians that boot, as root or with sudo (RELEASE="bookworm trixie tpm tpm-bookworm arm64 ...")
 	cargo build --workspace --bins --locked
 	@$(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=PACKAGE --preserve-env=KEEP --preserve-env=JOBS) tests/system/run $(RELEASE)

@@ -6,7 +6,7 @@ profile=debug
 [[ ${PROFILE:-} != release ]] || profile=release
 bin=$(realpath -m "${PROGRAMS:-${CARGO_TARGET_DIR:-target}/$profile}")
 
-# On a terminal cargo shows how far it is; in a log only what went wrong is of interest.
+# On a terminal cargo shows its progress; in a log only failures are of interest.
 build() {
     current_step="the build"
     local flags=(--locked --package gatepost --package gatepost-client --package cloudlet --package est-server --bins)
@@ -23,7 +23,7 @@ programs_exist() {
     echo "$bin"
 }
 
-# Long enough never to occur in a log by chance: the demo looks for it there.
+# Long enough never to occur in a log by chance: the demo searches the log for it.
 readonly pin=between-you-and-me
 export SOFTHSM2_CONF="$work/token/softhsm2.conf"
 
@@ -71,7 +71,7 @@ CONF
     openssl x509 -in deviceRootCA.pem -noout -subject -nameopt compat | sed 's/^subject= *//'
 }
 
-# start_cloud OPTION...: the local AWS, on ports that are free; cloud_place is a command that runs it elsewhere.
+# start_cloud OPTION...: starts the local AWS on free ports; cloud_place is a command that runs it elsewhere.
 start_cloud() {
     start cloudlet "${cloud_place[@]}" "$bin/cloudlet" run --dir "$work/cloud" --mqtt-port 0 --credentials-port 0 \
         --api-port 0 --fleet-ca "$fleet_ca" --policy seed-with-credentials "$@"

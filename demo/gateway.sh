@@ -43,7 +43,7 @@ gatepost() { "$bin/gatepost" --socket "$socket" "$@"; }
 csr_is_good() {
     local csr="$work/state/device.csr"
     within 20 test -s "$csr"
-    # Its exit code is 0 even if the signature is wrong (OpenSSL 3.0), so its words are looked at.
+    # Its exit code is 0 even if the signature is wrong (OpenSSL 3.0), so its output is checked.
     openssl req -in "$csr" -verify -noout 2>&1 | grep "verify OK"
     openssl req -in "$csr" -noout -subject -nameopt compat | sed 's/^subject= *//'
 }
@@ -55,9 +55,9 @@ key_cannot_leave() {
     echo "$access"
 }
 
-# field PATH: one field of the status, such as session.phase; empty as long as there is none.
+# field PATH: prints a field of the status, such as session.phase; nothing while it has no value.
 field() {
-    # The exit code says whether all is well yet; here only the document counts.
+    # The exit code says whether everything works yet; here only the document matters.
     { gatepost status --json 2>/dev/null || true; } | python3 -c '
 import json, sys
 try:
@@ -70,8 +70,8 @@ except (ValueError, KeyError, TypeError):
 ' "$1"
 }
 
-# status_is PATH VALUE...: waits until the field is one of these values, and prints it. A minute is enough for what
-# comes last, the second connection: AWS allows one CONNECT in ten seconds.
+# status_is PATH VALUE...: waits until the field has one of these values, and prints it. A minute is enough for the second connection, which
+# comes last: AWS allows one CONNECT in ten seconds.
 status_is() {
     within 60 field_is "$@"
     field "$1"
@@ -84,7 +84,7 @@ field_is() {
     [[ -n $now && " $* " == *" $now "* ]]
 }
 
-# First under another name, then renamed: so the daemon never sees half a certificate.
+# Written under another name, then renamed, so that the daemon never sees half a certificate.
 sign_and_deliver() {
     local ca="${fleet_ca%.pem}"
     openssl x509 -req -in "$work/state/device.csr" -CA "$ca.pem" -CAkey "$ca.key" -CAcreateserial \
@@ -111,7 +111,7 @@ session_is_open() {
     within 20 cloud_says "MQTT +$thing: connected with "
 }
 
-# The refresh begins once AWS lets the certificate in; the command itself never waits.
+# The refresh begins once AWS accepts the certificate; the command itself never waits.
 credentials_arrive() {
     within 30 credentials_into "$work/credentials.json"
     python3 -c '
@@ -134,14 +134,14 @@ credential_process = "$bin/gatepost" --socket "$socket" credentials telemetry
 INI
 }
 
-# Nothing of the caller's own AWS set-up may help here, and no proxy may come between.
+# The caller's own AWS settings must not help here, and no proxy may interfere.
 aws_as_program() {
     env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u AWS_PROFILE -u AWS_ENDPOINT_URL \
         AWS_CONFIG_FILE="$work/aws-config" AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true \
         AWS_PAGER="" NO_PROXY=127.0.0.1,localhost aws --profile gatepost --endpoint-url "$AWS_ENDPOINT_URL" sts "$@"
 }
 
-# AWS names the session after the certificate, so the answer names this very gateway.
+# AWS names the session after the certificate, so the answer identifies this gateway.
 caller_identity() {
     local arn
     load_endpoints
@@ -186,7 +186,7 @@ export PATH='$bin':"\$PATH":'$(dirname "$(command -v aws)")'
 ENVIRONMENT
     cat >"$work/stop" <<STOP
 #!/bin/sh
-# Whether process \$1 still runs and is ours. One that has ended may stay in the process table for ever, as a zombie.
+# Whether process \$1 is still running and is ours. A process that has ended may stay in the process table as a zombie.
 runs() { { tr '\\0' '\\n' <"/proc/\$1/cmdline"; } 2>/dev/null | grep -qF '$work'; }
 for daemon in ${daemons[1]} ${daemons[0]}; do
     tenth=0
@@ -205,7 +205,7 @@ STOP
     chmod +x "$work/stop"
     local http="" show
     show=$(printf '%q' "$work")
-    # The demo does without it, so this machine may have none.
+    # The demo does not need it, so this machine may not have it.
     if command -v curl >/dev/null; then
         http=$'\n  curl --unix-socket "$GATEPOST_SOCKET" http://localhost/v1/status'
     fi

@@ -12,7 +12,7 @@ current_step="the preparations"
 step_process= # of the step that runs
 work= # the folder of this run
 
-# make_work PREFIX: makes the folder. Its name is known before the folder exists, so that no signal comes between the two.
+# make_work PREFIX: creates the folder. Its name is determined before it exists, so that a signal cannot come in between.
 make_work() {
     # Independent of the caller's umask: gatepost refuses a configuration that everybody may write.
     umask 022
@@ -21,7 +21,7 @@ make_work() {
     mkdir -m 0700 "$work/log" "$work/token" "$work/fleet-ca" "$work/cloud" "$work/state" "$work/run"
 }
 
-# Whether the cursor may be moved: on a terminal that understands it, unless the reader wants plain text.
+# Whether the cursor may be moved: on a terminal that supports it, unless the reader wants plain text.
 is_screen() { [[ -t 1 && ${TERM:-dumb} != dumb && -z ${NO_COLOR:-} ]]; }
 
 elapsed() {
@@ -31,15 +31,15 @@ elapsed() {
 
 heading() { printf '\n%s\n' "$*"; }
 
-# step TEXT COMMAND...: TEXT is printed once COMMAND has succeeded, with its last line of output in the place of "%".
+# step TEXT COMMAND...: prints TEXT once COMMAND has succeeded, with the command's last line of output in place of "%".
 step() {
     local text=$1 evidence status
     shift
     current_step=$text
-    # On a terminal the step is shown while it runs, without wrapping, so that the next line can take its place.
+    # On a terminal the step is shown while it runs, without wrapping, so that the next line can replace it.
     ! is_screen || printf '\033[?7l%s %s\033[?7h' "$(elapsed)" "${text//%/...}"
-    # In the background, because `wait` is what a signal interrupts: of a program that it runs itself, bash waits for the end,
-    # and forgets the Ctrl-C if the program made nothing of it. Not `if`: bash ignores -e in everything that a condition calls.
+    # In the background, because a signal interrupts `wait`: while bash runs a program in the foreground, it waits for its end, and forgets
+    # the Ctrl-C if the program ignored it. `if` is not used, because bash ignores -e in everything that a condition calls.
     set +e
     (set -e && "$@") >"$work/log/evidence" 2>"$work/log/step" &
     step_process=$!
@@ -48,7 +48,7 @@ step() {
     step_process=
     set -e
     evidence=$(<"$work/log/evidence")
-    # A program may turn Ctrl-C into an exit code of its own, as the AWS CLI does.
+    # A program may turn Ctrl-C into its own exit code, like the AWS CLI.
     if is_interruption "$status"; then exit "$status"; fi
     ((status == 0)) || exit 1
     ! is_screen || printf '\r\033[K'
@@ -56,8 +56,8 @@ step() {
     current_step="what comes after: $current_step"
 }
 
-# start NAME COMMAND...: starts a daemon that logs to its own file and ends with the demo: by `finish`, not by the signal
-# that a terminal sends to all of its programs, which would keep it from tidying up.
+# start NAME COMMAND...: starts a daemon that logs to its own file. `finish` ends it at the end of the demo, not the signal that a terminal
+# sends to all of its programs, which would prevent it from cleaning up.
 start() {
     local name=$1
     shift
@@ -66,7 +66,7 @@ start() {
     names+=("$name")
 }
 
-# A session of its own: ignoring the signals would not do, because gatepostd and mosquitto set handlers for them.
+# In a separate session: ignoring the signals would not work, because gatepostd and mosquitto set handlers for them.
 apart() {
     if [[ $(type -t "$1") != function ]]; then exec setsid "$@"; fi
     trap '' HUP INT
@@ -91,15 +91,15 @@ give_up() {
     return 1
 }
 
-# is_interruption STATUS: whether that is the end by SIGHUP, SIGINT or SIGTERM.
+# is_interruption STATUS: whether the status means SIGHUP, SIGINT or SIGTERM.
 is_interruption() { [[ $1 == 129 || $1 == 130 || $1 == 143 ]]; }
 
-# Every exit of the script passes here: success, a failed step, Ctrl-C, or a closed terminal.
+# Every exit of the script calls this: success, a failed step, Ctrl-C, or a closed terminal.
 finish() {
     local status=$? i
     trap - EXIT
     trap '' HUP INT TERM
-    # Nobody may read any more, and the end must be reached all the same.
+    # The reader may have gone, but the end must be reached nevertheless.
     set +e
     if [[ $finished == yes && -n ${KEEP:-} ]]; then
         exit 0
@@ -141,7 +141,7 @@ show_failure() {
     [[ -z $work ]] || printf '\nEverything is in %s for you to look at; nothing is left running.\n' "$work"
 }
 
-# The youngest first: gatepostd says goodbye to a cloudlet that still listens.
+# The youngest first: gatepostd disconnects from a cloudlet that still listens.
 stop_daemons() {
     local i
     for ((i = ${#daemons[@]} - 1; i >= 0; i--)); do

@@ -83,7 +83,7 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 /// Gives the file at `path` a second name, replacing any file of that name. A link is not followed.
 ///
 /// # Errors
-/// When there is no file at `path`, or the second name cannot be created.
+/// If there is no file at `path`, or the second name cannot be created.
 pub fn keep_aside(path: &Path, second: &Path) -> io::Result<()> {
     let folder = second.parent().unwrap_or(Path::new("."));
     let hidden = hidden_name(folder);

@@ -30,5 +30,5 @@ if (!bucket) {
 const s3 = new S3Client({ profile: "telemetry" });
 const reading = JSON.stringify({ temperature: 21.5 });
 await s3.send(new PutObjectCommand({ Bucket: bucket, Key: "reading.json", Body: reading }));
-// gatepost puts the thing name in the place of {thing}.
+// gatepost replaces {thing} with the thing name.
 await publish("{thing}/camera/state", { uploaded: "reading.json" });

@@ -39,7 +39,7 @@ def main():
     reading = json.dumps({"temperature": 21.5})
     s3 = boto3.Session(profile_name="telemetry").client("s3")
     s3.put_object(Bucket=sys.argv[1], Key="reading.json", Body=reading)
-    # gatepost puts the thing name in the place of {thing}.
+    # gatepost replaces {thing} with the thing name.
     publish("{thing}/camera/state", {"uploaded": "reading.json"})
 
 

@@ -15,6 +15,6 @@ hash=$(sha256sum "$file" | cut -d ' ' -f 1)
 gatepost sign --service s3 --region "$region" --alias telemetry --method PUT --payload-hash "$hash" "$url" |
     curl -sS --fail-with-body -H @- --upload-file "$file" "$url"
 
-# On the gateway's disk when the command ends; from then on gatepost sends it until AWS has it. gatepost puts the thing name in
-# the place of {thing}.
+# When the command ends, the message is on the gateway's disk; from then on gatepost sends it until AWS has acknowledged it. gatepost
+# replaces {thing} with the thing name.
 gatepost publish '{thing}/camera/state' '{"uploaded": "reading.json"}'

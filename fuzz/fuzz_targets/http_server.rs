@@ -87,7 +87,7 @@ fn read_answers(answers: &[u8]) {
     let mut input = BufReader::new(answers);
     while !input.buffer().is_empty() || !input.get_ref().is_empty() {
         match http::read_response(&mut input) {
-            // No configured rule gives this user credentials.
+            // No configured rule grants this user credentials.
             Ok(response) => assert!(!response.body.windows(15).any(|window| window == b"SecretAccessKey")),
             Err(http::ResponseError::Interrupted(_)) => return,
             // The command never causes interim responses (100 Continue), or responses to HEAD and HTTP/1.0.

@@ -42,7 +42,7 @@ impl Place {
         names
     }
 
-    fn gives(&self, uid: u32, permission: Permission) -> bool {
+    fn grants(&self, uid: u32, permission: Permission) -> bool {
         let config = config::examine(&self.main(), &Folders::from_environment()).unwrap();
         let caller = Caller::Peer(Peer::new(uid, 100, None));
         AccessRules::new(&config.access)
@@ -104,14 +104,14 @@ fn rules_that_follow_each_other_all_hold_and_none_is_written_twice() {
         (7, Permission::Subscribe("gw-1/a/b")),
         (8, Permission::RoleAlias("video")),
     ] {
-        assert!(place.gives(uid, permission), "{uid} {permission}");
+        assert!(place.grants(uid, permission), "{uid} {permission}");
     }
     for (uid, permission) in [
         (7, Permission::Subscribe("gw-1/a/c")),
         (8, Permission::Publish("gw-1/b")),
         (9, Permission::RoleAlias("s3")),
     ] {
-        assert!(!place.gives(uid, permission), "{uid} {permission}");
+        assert!(!place.grants(uid, permission), "{uid} {permission}");
     }
 }
 
@@ -134,7 +134,7 @@ fn hostile_words_become_a_rule_for_those_words_or_none() {
         match config::may_be_granted(topic) {
             true => {
                 outcome.unwrap();
-                assert!(place.gives(7, Permission::Publish(topic)), "{topic}");
+                assert!(place.grants(7, Permission::Publish(topic)), "{topic}");
             }
             false => assert_eq!(outcome.unwrap_err().exit, Exit::Usage, "{topic}"),
         }
@@ -143,9 +143,9 @@ fn hostile_words_become_a_rule_for_those_words_or_none() {
             Permission::Subscribe("b"),
             Permission::Publish("other"),
         ] {
-            assert!(!place.gives(7, permission), "{topic}: {permission}");
+            assert!(!place.grants(7, permission), "{topic}: {permission}");
         }
-        assert!(!place.gives(8, Permission::Publish(topic)), "{topic}");
+        assert!(!place.grants(8, Permission::Publish(topic)), "{topic}");
     }
 }
 

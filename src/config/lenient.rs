@@ -1,5 +1,5 @@
 //! Checks a configuration that another version accepted, and leaves out what this version does not accept. The gateway keeps its
-//! identity, and no caller gets more rights than the rules gave.
+//! identity, and no caller gets more rights than the rules granted.
 //!
 //! Unknown keys and invalid values of `[mqtt]`, `[loopback]` and `[local-mqtt]` are left out. An invalid role alias or access rule is left out
 //! as a whole, because a rule without one of its conditions would apply to more callers. Known keys of `[aws]`, `[token]` and

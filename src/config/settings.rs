@@ -60,7 +60,7 @@ impl Config {
             .map(|alias| alias.name.as_str())
     }
 
-    /// Returns the audiences for which access rules give tokens, each once.
+    /// Returns the audiences for which access rules grant tokens, each once.
     pub fn audiences(&self) -> Vec<&str> {
         web_tokens::audiences(&self.access)
     }

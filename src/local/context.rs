@@ -91,7 +91,7 @@ impl ApiContext {
         Snapshot::take(&self.board, &self.cache, &*self.clock)
     }
 
-    /// Checks that a rule gives `caller` the permission, and logs the decision. `thing` replaces `{thing}` in the rules.
+    /// Checks that a rule grants `caller` the permission, and logs the decision. `thing` replaces `{thing}` in the rules.
     ///
     /// # Errors
     /// If no rule does. The error names the missing rule.
@@ -109,7 +109,7 @@ impl ApiContext {
         }
     }
 
-    /// Rejects a caller to whom no rule gives any permission of this kind, before anything is waited for.
+    /// Rejects a caller to whom no rule grants any permission of this kind, before anything is waited for.
     /// [`authorize`](Self::authorize) decides about the exact permission later.
     ///
     /// # Errors

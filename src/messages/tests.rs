@@ -1,5 +1,5 @@
-//! The outbox against a model of it: whatever is done to it in whatever order, and however often it is opened again, what
-//! was accepted comes out, in the order of its topic, until somebody has said what became of it.
+//! Compares the outbox with a model: whatever is done in whatever order, and however often it is reopened, accepted messages come out in
+//! the order of their topic until their outcome is recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,12 +19,12 @@ use crate::clock::manual::ManualClock;
 use crate::status::{MessagesDetails, MessagesPhase, Part, StatusHub};
 
 const TOPICS: [&str; 3] = ["a", "b", "c"];
-/// 2030-01-01: after any build.
+/// 2030-01-01, which is later than the build date.
 const NOW: u64 = 1_893_456_000;
-/// Everything that fits.
+/// Limits that include everything.
 const ALL: (usize, u64) = (usize::MAX, u64::MAX);
 
-/// An outbox in a folder of its own.
+/// An outbox in a separate folder.
 struct Opened {
     runtime: Runtime,
     folder: TempDir,
@@ -52,21 +52,21 @@ impl Opened {
         }
     }
 
-    /// Ends it as the daemon does, and opens what is there.
+    /// Ends it as the daemon does, and reopens it.
     fn reopened(self) -> Self {
         let Self {
             folder, mut handles, ..
         } = self;
         let ended = std::mem::replace(&mut handles.ended, std::sync::mpsc::channel().1);
-        // The thread ends with the last of them.
+        // The thread ends with the last handle.
         drop(handles);
         let _ = ended.recv();
         Self::at(folder)
     }
 
-    /// Opens what is there at this moment: what kill -9 leaves.
+    /// Reopens it in its present state, as after kill -9.
     fn killed(self) -> Self {
-        // Whatever was handed in is done with.
+        // Accepted jobs have been completed.
         self.list();
         let folder = tempfile::tempdir().unwrap();
         for name in ["messages.db", "messages.db-wal"] {
@@ -79,7 +79,7 @@ impl Opened {
         &self.handles.outbox
     }
 
-    /// Accepts messages that come together.
+    /// Accepts messages that arrive together.
     fn accept(&self, messages: Vec<Message>) {
         let mut all = JoinSet::new();
         let _entered = self.runtime.enter();
@@ -109,7 +109,7 @@ impl Opened {
         self.runtime.block_on(self.outbox().list(0, false)).unwrap().len()
     }
 
-    /// Messages that are acknowledged and not yet deleted.
+    /// Returns the number of messages that are acknowledged but not deleted yet.
     fn deferred_deletes(&self) -> usize {
         let store = self.handles.inbox.store();
         let look = store.run(Durability::ReadOnly, |database| Ok(database.deferred_deletes()));
@@ -120,12 +120,12 @@ impl Opened {
 /// A model of the outbox.
 #[derive(Debug, Default)]
 struct Model {
-    /// Accepted, by the order of acceptance: topic and payload.
+    /// Accepted messages in the order of acceptance: topic and payload.
     waiting: BTreeMap<u64, (usize, String)>,
     in_flight: BTreeSet<u64>,
-    /// By number: in that order they are tried again.
+    /// Parked messages by number, which is the order in which they are retried.
     parked: BTreeMap<i64, (usize, String)>,
-    /// Acknowledged when it was killed: may come again.
+    /// Messages that were acknowledged when the outbox was killed, and may be sent again.
     may_come_again: BTreeMap<String, usize>,
     acknowledged: BTreeMap<String, usize>,
     order: u64,
@@ -155,7 +155,7 @@ impl Model {
         all.find(|(_, (_, known))| *known == payload).map(|(order, _)| *order)
     }
 
-    /// It is sent: whether that is right.
+    /// Records that a message is sent, and checks that it is due.
     fn sent(&mut self, outgoing: &Outgoing) -> Result<(), String> {
         let Some(order) = self.order_of(outgoing) else {
             let known = self.may_come_again.contains_key(&text(outgoing));
@@ -174,7 +174,7 @@ impl Model {
         Ok(())
     }
 
-    /// It is done with; what it was, if it was not done with before.
+    /// Records that a message is gone; returns it, unless that was recorded before.
     fn gone(&mut self, outgoing: &Outgoing) -> Option<(usize, String)> {
         match self.order_of(outgoing) {
             Some(order) => {
@@ -225,7 +225,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The outbox, its model, and what the session has in its hands.
+/// The outbox, its model, and the messages that the session has.
 struct Both {
     opened: Opened,
     model: Model,
@@ -346,7 +346,7 @@ proptest! {
         for step in &steps {
             both = both.do_one(step)?;
         }
-        // Everything that is left comes, and then there is nothing.
+        // All remaining messages are sent, and then there are none.
         both.opened.runtime.block_on(both.opened.outbox().connection_lost());
         both.forget_session();
         loop {
@@ -383,7 +383,7 @@ fn acknowledged_messages_are_deleted_though_nobody_else_writes() {
             "no more than so many may be sent again after a kill"
         );
     }
-    // What is left is deleted after a while, however often somebody reads meanwhile.
+    // The rest is deleted after a while, however often somebody reads meanwhile.
     let soon = Instant::now() + Duration::from_secs(60);
     while opened.deferred_deletes() > 0 {
         assert!(Instant::now() < soon, "they are never deleted");
@@ -400,7 +400,7 @@ fn numbers_are_never_reused() {
         let taken = opened.take(3);
         numbers.extend(taken.iter().map(|outgoing| outgoing.message_ref.id));
         match round {
-            // Nobody has written anything since: the deletion comes with the end.
+            // Nothing was written since, so the deletion happens at the end.
             0 => taken.iter().for_each(|outgoing| opened.acknowledge(outgoing)),
             1 => drop(opened.runtime.block_on(opened.outbox().purge(Selection::Queued))),
             _ => {

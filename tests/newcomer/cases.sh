@@ -21,7 +21,8 @@ refusing_sudo() {
     program sudo 'exit 1'
 }
 
-# check_case USER MACHINE ENDS LINES SAYS COMMAND: ENDS is "well" or "badly", LINES how many lines it may say beside make's own.
+# check_case USER MACHINE ENDS LINES SAYS COMMAND: ENDS is "well" or "badly", LINES the maximum number of lines that it may print besides
+# make's own.
 check_case() {
     local user=$1 prepare=$2 ends=$3 lines=$4 says=$5 command=$6 status=0 said before wrong=()
     rm -f "$root"/usr/local/bin/*
@@ -48,7 +49,7 @@ packages() { md5sum <"$root/var/lib/dpkg/status"; }
 
 readonly by_hand="as root: apt-get update && apt-get install --no-install-recommends"
 
-# One machine serves them all: each of them is to leave it as it was.
+# One machine serves all cases, and each must leave it unchanged.
 bare_cases() {
     local target
     make_machine
@@ -68,7 +69,7 @@ bare_cases() {
     check_case 0:0 good_rust badly 60 "setup: these packages could not be installed: g++ gcc libc6-dev; is the network there?" "make check"
 }
 
-# Everything there, by the commands that a newcomer types. Rust is this machine's, which is mounted.
+# Everything, with the commands that a newcomer types. Rust is this machine's, which is mounted.
 full_cases() {
     echo "newcomer: $release: with everything installed (minutes)"
     make_machine
@@ -84,7 +85,7 @@ full_cases() {
     fi
 }
 
-# The toolchain itself, not rustup's proxies: those look into the home of their user.
+# The toolchain itself, not rustup's proxies, which need their user's home folder.
 mount_rust() {
     local sysroot
     sysroot=$(rustc --print sysroot)

@@ -6,7 +6,7 @@ readonly home="/home/new comer"
 readonly checkout="$home/my projects/gatepost"
 machine=
 
-# root_of RELEASE: makes the root folder, unless an earlier run has. It has apt and make, and nothing that a bare Debian has not.
+# root_of RELEASE: creates the root folder, unless an earlier run has. Compared with a bare Debian it has only apt and make in addition.
 root_of() {
     base="$cache/$1"
     [[ ! -e $base.complete ]] || return 0
@@ -16,7 +16,7 @@ root_of() {
     touch "$base.complete"
 }
 
-# make_machine: makes the root folder with a clean layer over it, the user, and a copy of the files in git.
+# make_machine: creates the root folder with a clean layer over it, the user, and a copy of the files in git.
 make_machine() {
     remove_machine
     machine=$(mktemp -d "$cache/machine.XXXXXX")
@@ -41,13 +41,13 @@ remove_machine() {
     machine=
 }
 
-# program NAME LINE: a program in miniature in /usr/local/bin.
+# program NAME LINE: creates a small script in /usr/local/bin.
 program() {
     printf '#!/bin/sh\n%s\n' "$2" >"$root/usr/local/bin/$1"
     chmod 0755 "$root/usr/local/bin/$1"
 }
 
-# enter USER COMMAND: a shell in the checkout, without a terminal, in namespaces of its own. Nothing that it leaves running outlives it.
+# enter USER COMMAND: runs a shell in the checkout, without a terminal, in separate namespaces. Processes that it leaves running are ended.
 # Without NETWORK it has not even a loopback interface.
 enter() {
     local network=(--net)

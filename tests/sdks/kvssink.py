@@ -20,7 +20,7 @@ while not pathlib.Path(stop).exists():
         marker, key, expiration, secret, token = pathlib.Path(file).read_text().split()
         assert marker == "CREDENTIALS", marker
         expires = calendar.timegm(time.strptime(expiration, "%Y-%m-%dT%H:%M:%SZ"))
-        # What createDefaultCallbacksProviderWithFileAuth refuses.
+        # Values that createDefaultCallbacksProviderWithFileAuth refuses.
         assert expires > time.time(), "the keys have expired"
         client = boto3.client(
             "s3",

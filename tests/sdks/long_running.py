@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 
 bucket, stop = sys.argv[1:]
-# Nothing is tried twice: a call that would fail shall be seen.
+# No retries, so that a failing request is noticed.
 s3 = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
 calls = 0
 while not pathlib.Path(stop).exists():

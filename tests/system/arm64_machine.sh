@@ -12,8 +12,8 @@ arm64_modules=(drivers/char/tpm drivers/char/hw_random drivers/net/virtio_net.ko
 # The kernel and the initramfs that qemu is given.
 arm64_boot="$cache/arm64-machine.boot"
 
-# The kernel runs arm64 programs, such as the packages' scripts, by qemu's emulation of one process. F: the emulator is opened
-# now, so that it is found in the machine's root folder as well.
+# The kernel runs arm64 programs, such as the packages' scripts, with qemu's emulation of single processes. F: the emulator is opened now,
+# so that it is found in the machine's root folder as well.
 run_arm64_programs() {
     local register=/proc/sys/fs/binfmt_misc/register line
     [[ -e $register ]] || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
@@ -23,7 +23,7 @@ run_arm64_programs() {
     printf '%s:%s:F' "$line" "$(command -v qemu-aarch64-static)" >"$register"
 }
 
-# arm64_machine_root: made once, in about eight minutes, and kept in $cache.
+# arm64_machine_root: created once, in about eight minutes, and kept in $cache.
 arm64_machine_root() {
     local root="$cache/arm64-machine" packages
     packages=$(comma_separated "${arm64_packages[@]}")
@@ -31,7 +31,7 @@ arm64_machine_root() {
         rm -rf "$root" "$root.img" "$arm64_boot"
         mkdir -p "$arm64_boot/packages"
         run_arm64_programs
-        # The kernel and what its disk is mounted with are only fetched: making an initramfs would take minutes, emulated.
+        # The kernel and the tools that mount its disk are only downloaded: creating an initramfs would take minutes in emulation.
         mmdebstrap --quiet --skip=check/qemu --architectures=arm64 --variant=minbase --dpkgopt=force-unsafe-io \
             --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --include="$packages" \
             --customize-hook="$here/arm64_kernel '$arm64_boot'" trixie "$root" http://deb.debian.org/debian >&2
@@ -58,7 +58,7 @@ copy_arm64_modules() {
     depmod --basedir "$1" "$version"
 }
 
-# make_arm64_boot: an initramfs of busybox and the modules of disk and file system, in the order in which they are loaded.
+# make_arm64_boot: creates an initramfs of busybox and the modules for disk and file system, in the order in which they are loaded.
 make_arm64_boot() {
     local version tree="$arm64_boot/initramfs" name
     version=$(kernel_version)
@@ -84,7 +84,7 @@ INIT
     cp "$arm64_boot/kernel/boot/vmlinuz-$version" "$arm64_boot/vmlinuz"
 }
 
-# add_module FROM TO NAME: with what it depends on before it. One that is built in has no file.
+# add_module FROM TO NAME: adds a module after those that it depends on. A built-in module has no file.
 add_module() {
     local from=$1 to=$2 name=${3//-/_} file needed
     [[ ! -e $to/$name.ko ]] || return 0
@@ -101,7 +101,7 @@ add_module() {
     echo "$name.ko" >>"$to/order"
 }
 
-# These functions replace those of tpm_machine.sh that differ on this machine.
+# These functions replace those in tpm_machine.sh that differ on this machine.
 
 readonly tpm_port=2321
 arm64_disk() {
@@ -159,11 +159,11 @@ arm64_switch_on() {
     qemu=${daemons[-1]}
 }
 
-# slow_tpm KEY OTHERS: milliseconds for each command that uses a key, and for all others.
+# slow_tpm KEY OTHERS: sets the delay in milliseconds for commands that use a key, and for all others.
 slow_tpm() { in_shell "echo $1 $2 >/run/tpm.orders.new && mv /run/tpm.orders.new /run/tpm.orders"; }
 
-# The daemon is killed and asked at once: the answer of the run before is there before the TPM has answered anything that the
-# new run wants. What the kernel has it forget for the old one, as it closes the device, comes first: FlushContext (165).
+# The daemon is killed and queried at once: the previous run's credentials are handed out before the TPM has answered anything that the new
+# run needs. The commands with which the kernel removes the old run's objects, as it closes the device, come first: FlushContext (165).
 killed_with_a_slow_tpm() {
     local before
     slow_tpm 150 20
@@ -175,7 +175,7 @@ killed_with_a_slow_tpm() {
     [[ $(inside cat /run/answer) == "$before" ]] || give_up "it was not answered as before"
     is_ready >&2
     slow_tpm 0 0
-    # ContextLoad, ContextSave, FlushContext (161, 162, 165) are how the kernel makes room in the TPM for each program.
+    # ContextLoad, ContextSave, FlushContext (161, 162, 165): commands with which the kernel makes room in the TPM for each program.
     in_shell 'cut -d " " -f 2 /run/tpm.log | sort | uniq -c | sort -rn >&2
         echo "$(grep -vc " 165 " /run/tpm.log.answered || true) commands before the answer, $(grep -vcE " 16[125] " /run/tpm.log) until it was ready, beside $(grep -cE " 16[125] " /run/tpm.log) by which the kernel makes room"'
 }

@@ -25,7 +25,7 @@ wrong_reload() {
     echo "process $old goes on"
 }
 
-# An upgrade never puts a daemon that runs in the place of one that does not start.
+# An upgrade never replaces a running daemon with one that does not start.
 upgrade_meets_wrong_file() {
     local old
     old=$(main_process)
@@ -38,7 +38,7 @@ upgrade_meets_wrong_file() {
     grep -o 'this version finds fault with the configuration that is there' "$work/upgrade"
 }
 
-# Stopped by its administrator, for a look at its files, it stays so.
+# If its administrator has stopped it to look at its files, it stays stopped.
 upgrade_respects_stop() {
     inside systemctl stop gatepost.socket gatepost.service
     upgrade_to "$newer" >&2
@@ -47,13 +47,13 @@ upgrade_respects_stop() {
     is_ready >&2
 }
 
-# Neither credentials nor a last good configuration: then there is nothing to go on with.
+# Without credentials and a last good configuration it cannot continue.
 forget_everything() {
     inside systemctl stop gatepost.socket gatepost.service
     inside rm -f /var/lib/gatepost/last-good.json
 }
 
-# A version that fails, and the next one that does not: the gateway comes back with nobody at it.
+# A version that fails, followed by one that works: the gateway recovers without a person.
 upgrade_mends_failed() {
     forget_everything
     break_configuration
@@ -98,7 +98,7 @@ mended_by_itself() {
     echo loaded
 }
 
-# Neither the last good configuration nor a right file: the process stays for the credentials that systemd has kept.
+# Without a last good configuration and a valid file, the process continues for the credentials that systemd has kept.
 held_credentials() {
     inside rm -f /var/lib/gatepost/last-good.json
     break_configuration
@@ -110,7 +110,7 @@ held_credentials() {
     within 20 user_gets_credentials
 }
 
-# It cannot open its token, and goes on with what it has.
+# It cannot open its token, and continues with the credentials that it has.
 rejected_pin_with_credentials() {
     set_pin 31415926
     inside systemctl restart gatepost
@@ -137,7 +137,7 @@ has_failed_with() {
 }
 socket_is() { [[ $(inside systemctl is-active gatepost.socket || true) == "$1" ]]; }
 
-# A token counts rejected PINs and locks itself, so a program that connects must not have it tried again.
+# A token counts rejected PINs and locks itself, so a program that connects must not cause another attempt.
 wrong_pin() {
     local cursor starts
     set_pin 31415926
@@ -155,7 +155,7 @@ wrong_pin() {
     journal_since "$cursor" | grep -o 'the token rejected the PIN[^;]*' | head -n 1
 }
 
-# An encrypted PIN of another machine, as in a copied image. systemd does not start gatepostd then, so gatepostd cannot report it.
+# The encrypted PIN of another machine, as in a copied image. systemd does not start gatepostd then, so gatepostd cannot report it.
 foreign_pin() {
     local cursor secret=/var/lib/systemd/credential.secret
     cursor=$(journal_cursor)
@@ -164,7 +164,7 @@ foreign_pin() {
     inside mv "$secret.own" "$secret"
     inside systemctl restart gatepost || true
     within 30 status_line_has 'systemd cannot decrypt the PIN in /etc/credstore.encrypted/gatepost.pin: Decryption failed'
-    # Not by the cursor: bookworm's journalctl leaves out the first line after it that matches.
+    # Not by the cursor: bookworm's journalctl omits the first matching line after it.
     inside journalctl --quiet --boot --catalog --unit gatepost --lines 1 GATEPOST_EVENT=pin-undecryptable |
         grep 'Next: if it was encrypted for another machine, encrypt the PIN again' >&2
     # Callers wait, because the fault may be temporary; here somebody corrects it.
@@ -173,7 +173,7 @@ foreign_pin() {
     is_ready >&2
     journal_since "$cursor" | grep -o 'systemd cannot decrypt the PIN in [^;]*' | head -n 1
 }
-# status_line_has TEXT: the line is kept, because between two starts there is none.
+# status_line_has TEXT: the last line is kept, because there is none between two starts.
 status_line_has() { status_line >"$work/status-line" && grep -qF "$1" "$work/status-line"; }
 
 started_twice() {
@@ -189,7 +189,7 @@ second_instance() {
     grep -o 'another gatepostd is running' "$work/second"
 }
 
-# A module that is no package's, where vendors put theirs.
+# A module that does not belong to a package, in a folder that vendors use.
 vendor_module() {
     local module=/opt/vendor/lib/libvendor-pkcs11.so file=/etc/gatepost/conf.d/50-vendor.toml
     in_shell "install -D -m 0644 /usr/lib/softhsm/libsofthsm2.so $module
@@ -201,7 +201,7 @@ vendor_module() {
     is_ready >&2
 }
 
-# with_small_state COMMAND...: the state folder on a file system of its own, of two megabytes, while COMMAND runs.
+# with_small_state COMMAND...: runs COMMAND with the state folder on a separate file system of two megabytes.
 with_small_state() {
     local status=0
     in_shell '
@@ -237,7 +237,7 @@ read_only_state() {
     must_fail inside touch /var/lib/gatepost/x
     user_gets_credentials_soon >&2
     status_becomes session.phase connected
-    # Not ready: messages cannot be accepted, and that is said.
+    # Not ready: messages cannot be accepted, which is reported.
     status_becomes messages.phase failed
     status summary
 }
@@ -245,7 +245,7 @@ user_gets_credentials_soon() { within 30 as_user camera gatepost credentials tel
 
 journal_has() { journal_since "$1" | grep -qF "$2"; }
 
-# libfaketime reads the time's offset anew whenever it is asked for the time.
+# libfaketime reads the offset again whenever the time is read.
 clock_at_1970() {
     local library
     library=$(in_shell 'ls /usr/lib/*/faketime/libfaketimeMT.so.1')
@@ -265,7 +265,7 @@ clock_at_1970() {
     grep -o 'the clock shows [^,]*' "$work/unset" | head -n 1
 }
 
-# The boot is not held up, the socket answers, and says what is missing.
+# The boot is not delayed; the socket answers and reports what is missing.
 network_late() {
     local reason
     unplug
@@ -279,7 +279,7 @@ network_late() {
     echo "$reason"
 }
 
-# Two gateways from one image: keys of their own, as the first boot makes them, but one machine-id and so one name.
+# Two gateways from one image: each has its own key, as created at the first boot, but the same machine-id and therefore the same name.
 cloned_machine_id() {
     in_shell "
         mkdir -m 0700 -p /root/clone/state /root/clone/run /root/clone/token
@@ -294,7 +294,7 @@ cloned_machine_id() {
     within 60 says session.problem.message "in use twice"
     inside systemctl stop clone.service
     wait $! || true
-    # The session comes back, and what took it over may come again: that is said for an hour, or until the next start.
+    # The session is reconnected, but the other client may come back: that is reported for an hour, or until the next start.
     status_becomes session.phase connected
     says session.problem.message "in use twice"
     inside systemctl restart gatepost

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Sourced by tests/system/run. Uses $cache and $here.
 
-# run_beside_each_other STORY...: what a story says is printed when it ends. All of them are run, whatever becomes of one.
+# run_beside_each_other STORY...: the output of a story is printed when it ends. All of them are run, whether or not one fails.
 run_beside_each_other() {
     local failed=0 logs
     mkdir -p "$cache"
@@ -13,7 +13,7 @@ run_beside_each_other() {
     return "$failed"
 }
 
-# Before any story: two that need the same root folder would both make it.
+# Before any story: two that need the same root folder would both create it.
 make_shared_roots() {
     (
         work=$(mktemp -d)

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Sourced by tests/system/run.
 
-# RFC 5737 keeps these for documentation: nobody's.
+# RFC 5737 reserves these for documentation, so nobody uses them.
 readonly cloud_address=192.0.2.1 machine_address=192.0.2.2 cloud_host=aws.example
 readonly cloud_net="gatepost-cloud-$$" machine_net="gatepost-gateway-$$"
 
@@ -22,7 +22,7 @@ plug_in() {
     ip -n "$machine_net" link set uplink up
 }
 
-# unplug: disconnects the cloud's end only, as when a router fails; the machine sees its own link without a carrier.
+# unplug: disconnects the cloud's end only, as when a router fails; the machine's own link loses its carrier.
 unplug() { ip -n "$cloud_net" link set cloud down; }
 
 remove_networks() {
@@ -30,13 +30,13 @@ remove_networks() {
     for net in "$cloud_net" "$machine_net"; do ip netns delete "$net" 2>/dev/null || true; done
 }
 
-# In the namespace, and where the machine reaches it.
+# Both in the namespace and where the machine reaches it.
 readonly cloud_place=(ip netns exec "$cloud_net") cloud_options=(--listen "$cloud_address" --host "$cloud_host")
 
 certify() { certify_in /var/lib/gatepost; }
 
-# certify_in STATE: signs the request there, and lays the certificate beside it as an administrator would: written under
-# another name, then renamed.
+# certify_in STATE: signs the request there, and installs the certificate like an administrator would: written under another name, then
+# renamed.
 certify_in() {
     local ca="${fleet_ca%.pem}" state=$1
     within 30 inside test -s "$state/device.csr"

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Sourced by tests/system/run.
 
-# gatepostd may not give files away, so the reader is let in by an access control list.
+# gatepostd may not change the owner of files, so an access control list admits the reader.
 loopback_token() {
     local token=/run/gatepost/loopback/user-camera
     must_fail as_user nobody cat "$token" >/dev/null

@@ -4,7 +4,7 @@
 # Sourced by tests/system/run; release is the architecture.
 
 foreign="$work/$release"
-# In memory: an emulated 32-bit program cannot list a folder of ext4, whose positions have 64 bits.
+# In memory: an emulated 32-bit program cannot list a folder on ext4, whose positions have 64 bits.
 foreign_token="/dev/shm/gatepost-system-test-$$"
 case $release in
 arm64) emulator=qemu-aarch64 ;;
@@ -29,7 +29,7 @@ unpack_foreign() {
     basename "$file"
 }
 
-# Itself, and not the child of a shell that would be stopped in its place.
+# The process itself, not a child of a shell that would be stopped in its place.
 foreign_gatepostd() { exec "${emulation[@]}" "$foreign/package/usr/sbin/gatepostd" --config "$foreign/gatepost.toml"; }
 foreign_gatepost() { emulated "$foreign/package/usr/bin/gatepost" --socket "$foreign/run/gatepost.sock" "$@"; }
 

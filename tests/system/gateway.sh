@@ -8,14 +8,14 @@ reaches_the_cloud() {
     inside ip -brief route
 }
 
-# little_exposure TENTHS: checks that the score of systemd-analyze security is at most TENTHS (docs/decisions/0011 says what it is made of).
+# little_exposure TENTHS: checks that the score of systemd-analyze security is at most TENTHS (docs/decisions/0011 explains it).
 little_exposure() {
     inside systemd-analyze verify --man=no gatepost.service gatepost.socket gatepost-tpm-{arrived,setup}.service gatepost-pin.socket gatepost-pin@1.service \
         gatepost-enrol.socket gatepost-enrol@1.service
     inside systemd-analyze security --no-pager --threshold="$1" gatepost.service | tail -n 1
 }
 
-# The set-up of docs/install.md for a trial without a TPM.
+# The set-up from docs/install.md for a trial without a TPM.
 make_softhsm_token() {
     in_shell "
         useradd --system --shell /usr/sbin/nologin camera
@@ -35,7 +35,7 @@ set_pin() {
     in_shell "printf %s '$1' | systemd-creds encrypt --name=pin - /etc/credstore.encrypted/gatepost.pin 2>/dev/null"
 }
 
-# configuration [TOKEN-LINES]: without them, the token's are in a file of their own.
+# configuration [TOKEN-LINES]: without them, the token's are in a separate file.
 configuration() {
     cat <<TOML
 [aws]
@@ -93,9 +93,9 @@ configure_and_enable() {
     units_are enabled active
 }
 
-# status FIELD: one field of the status document, such as session.phase.
+# status FIELD: prints a field of the status document, such as session.phase.
 status() {
-    # The exit code says whether all is well; here only the document counts.
+    # The exit code says whether everything works; here only the document matters.
     { inside gatepost status --json 2>/dev/null || true; } | python3 -c '
 import json, sys
 value = json.load(sys.stdin)
@@ -105,11 +105,11 @@ print(value)' "$1" 2>/dev/null
 }
 
 status_becomes() { within 90 status_equals "$1" "$2"; }
-# says FIELD TEXT: what it says then is kept in a file, because at the next look it may say something else.
+# says FIELD TEXT: the value is kept in a file, because it may have changed at the next query.
 says() { status "$1" >"$work/said" && grep -qF "$2" "$work/said"; }
 status_equals() { [[ $(status "$1") == "$2" ]]; }
 
-# Not the state: after a few outages it says so for an hour.
+# Not the state, which mentions a few outages for an hour.
 is_ready() {
     status_becomes working True || {
         inside gatepost status >&2 || true
@@ -119,7 +119,7 @@ is_ready() {
     echo "online as $(status identity.thing_name)"
 }
 
-# The signed call goes to the local AWS.
+# The signed request goes to the local AWS.
 check_is_good() {
     within_unit --setenv=AWS_ENDPOINT_URL="$AWS_ENDPOINT_URL" --setenv=AWS_REGION=us-east-1 -- gatepost check >"$work/check" || {
         cat "$work/check" >&2
@@ -151,7 +151,8 @@ unit_gets_credentials() {
     within_unit --unit=meter --property=DynamicUser=yes -- gatepost credentials telemetry | is_a_set
 }
 
-# A program that opens a connection for each request, as fast as it can, and says how each ended. Its file is never missing, either.
+# A program that opens a connection for each request, as fast as it can, and records how each ended. Its credentials file must never be
+# missing, either.
 start_asking() {
     within_unit --unit=asking --uid=camera -- bash -c '
         while :; do
@@ -163,7 +164,7 @@ start_asking() {
     within 10 grep -q ok "$work/asked"
 }
 
-# A service that systemd has given a copy of its token, and that asks with it all the time.
+# A service that has a copy of its token from systemd, and sends requests with it all the time.
 start_copyist() {
     within_unit --unit=copyist --property=DynamicUser=yes \
         --property=LoadCredential=gatepost:/run/gatepost/loopback/unit-copyist.service -- bash -c '
@@ -178,7 +179,7 @@ start_copyist() {
     within 10 grep -q '^200$' "$work/copyist"
 }
 
-# A connection that is cut by a kill says 000: the program asks again. A token that opens nothing any more says 401.
+# A connection that is cut by a kill results in 000: the program repeats the request. A token that has become invalid results in 401.
 copy_still_opens() {
     local before
     before=$(grep -c '^200$' "$work/copyist")
@@ -190,7 +191,7 @@ copy_still_opens() {
 }
 copied_more_than() { (($(grep -c '^200$' "$work/copyist") > $1)); }
 
-# The set-up of docs/configuration.md: a token that survives a reboot, for a service that has a copy of it.
+# The set-up from docs/configuration.md: a token that survives a reboot, for a service that has a copy of it.
 give_own_token() {
     in_shell '
         printf %s 0123456789abcdef0123456789ABCDEF >/etc/gatepost/keeper.token
@@ -213,7 +214,7 @@ stop_asking() {
     wait "$asking" || true
 }
 
-# nobody_noticed COMMAND...: what happens to gatepostd meanwhile costs no request.
+# nobody_noticed COMMAND...: asserts that no request fails while COMMAND runs.
 nobody_noticed() {
     local before after failed old
     old=$(main_process)
@@ -238,7 +239,7 @@ another_process() {
 restart_it() { inside systemctl restart gatepost; }
 kill_it() { inside systemctl kill --signal=KILL gatepost; }
 
-# So many crashes that systemd's own backoff would be longer than programs wait, after runs that had started well.
+# So many crashes that systemd's own backoff would be longer than programs wait, after runs that had started successfully.
 kill_it_again() {
     local time
     for time in {1..4}; do
@@ -251,7 +252,7 @@ has_run_for_a_while() {
     in_shell '(($(cut -d . -f 1 /proc/uptime) - $(systemctl show --property=ExecMainStartTimestampMonotonic --value gatepost) / 1000000 > 6))'
 }
 
-# It stands still, as with a fault that no exit code tells of.
+# It hangs, a fault that no exit code reports.
 watchdog_bites() {
     local old patience=/run/systemd/system/gatepost.service.d/patience.conf
     in_shell "mkdir -p ${patience%/*} && printf '[Service]\nWatchdogSec=4s\n' >$patience
@@ -270,7 +271,7 @@ still_configured() {
     is_ready
 }
 
-# Under another host name, which is the administrator's to change: the gateway stays the same thing.
+# With another host name, which the administrator may change: the gateway stays the same thing.
 reboot_and_ready() {
     local before after
     before=$(is_ready)

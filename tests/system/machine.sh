@@ -6,17 +6,17 @@
 # reaches no package server.
 readonly base_packages=(systemd systemd-sysv dbus udev libpam-systemd ca-certificates iproute2 procps
     init-system-helpers softhsm2 opensc curl libfaketime)
-# The same root boots as a machine of its own, with a kernel and a TPM (tpm_machine.sh).
+# The same root folder boots as a machine with its own kernel and a TPM (tpm_machine.sh).
 tpm_packages=("linux-image-$(dpkg --print-architecture)" initramfs-tools openssh-server apparmor tpm-udev libtpm2-pkcs11-1 tpm2-tools)
 
-# comma_separated WORD...: as mmdebstrap's --include takes them. In a function of its own, because what is called with another IFS
-# splits its words in other places.
+# comma_separated WORD...: joins words for mmdebstrap's --include. It is a separate function, because everything called with another IFS
+# would split its words at other places.
 comma_separated() {
     local IFS=,
     echo "$*"
 }
 
-# root_of RELEASE: makes the machine's root folder, unless an earlier run has, and prints it.
+# root_of RELEASE: creates the machine's root folder, unless an earlier run has, and prints its path.
 root_of() {
     local release=$1 root="$cache/$1" packages
     packages=$(comma_separated "${base_packages[@]}" "${tpm_packages[@]}")
@@ -25,7 +25,7 @@ root_of() {
         mmdebstrap --quiet --variant=minbase --setup-hook="$here/small_initramfs \"\$1\"" --include="$packages" \
             "$release" "$root" >&2
         rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
-        # No two machines are one: the first boot makes its own.
+        # Each machine has its own ID: the first boot creates it.
         : >"$root/etc/machine-id"
         echo "$packages" >"$root.complete"
     fi
@@ -37,7 +37,7 @@ foreign_root() {
     local root="$cache/$1"
     if [[ ! -e $root.complete ]]; then
         rm -rf "$root"
-        # By its address, because the list of suites on this machine may name one architecture only.
+        # By its address, because the list of suites on this machine may contain one architecture only.
         mmdebstrap --quiet --architectures="$1" --variant=extract \
             --include=libc6,libgcc-s1,libstdc++6,libssl3,softhsm2,libsofthsm2 bookworm "$root" http://deb.debian.org/debian >&2
         touch "$root.complete"
@@ -45,7 +45,7 @@ foreign_root() {
     echo "$root"
 }
 
-# make_roots NAME...: all of them at the same time, because unpacking keeps one processor busy.
+# make_roots NAME...: creates all of them concurrently, because unpacking uses a single processor.
 make_roots() {
     local name pid pids=() names
     names=$(printf '%s\n' "$@" | sed 's/^tpm-//; s/^tpm$/trixie/' | sort -u)
@@ -61,7 +61,7 @@ make_roots() {
     echo $names
 }
 
-# make_machine RELEASE: a fresh machine, whose changes go into this run's folder.
+# make_machine RELEASE: creates a fresh machine, whose changes are stored in this run's folder.
 make_machine() {
     local root
     root=$(root_of "$1")
@@ -74,7 +74,7 @@ make_machine() {
     echo gateway >"$machine_root/etc/hostname"
 }
 
-# Its control groups are its own, so that systemd in it is the master of them, and it outlives no test run.
+# It has its own control groups, which its systemd manages, and it ends with the test run.
 readonly control_group="gatepost-system-test-$$"
 control_groups() {
     if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
@@ -84,7 +84,7 @@ control_groups() {
     fi
 }
 
-# run_machine: the command of `start`. nspawn ends with 133 when the machine reboots, for its unit to start it again.
+# run_machine: the command of `start`. nspawn exits with 133 when the machine reboots, so that its unit starts it again.
 run_machine() {
     local folder status=133
     for folder in $(control_groups); do
@@ -100,7 +100,7 @@ run_machine() {
     return "$status"
 }
 
-# must_fail COMMAND...: after a mere `! COMMAND` that is not true bash goes on, whatever -e says.
+# must_fail COMMAND...: asserts that COMMAND fails. After a mere `! COMMAND` that is false bash continues, in spite of -e.
 must_fail() {
     ! "$@" || give_up "it should have failed: $*"
 }
@@ -108,7 +108,7 @@ must_fail() {
 # The machine's PID 1, as this machine numbers it.
 leader() { pgrep -f "^systemd-nspawn .*--machine gatepost-test-$$ " | head -n 1 | xargs -r pgrep -P | head -n 1; }
 
-# inside COMMAND...: runs it in the machine, as a unit of its systemd, with what a unit is allowed there.
+# inside COMMAND...: runs it in the machine as a unit of its systemd, with the permissions of a unit.
 inside() { within_unit -- "$@"; }
 
 # as_user USER COMMAND...
@@ -118,7 +118,7 @@ as_user() {
     within_unit --uid="$user" -- "$@"
 }
 
-# enter COMMAND...: runs it in the machine as it is, and with more rights than a unit has: only to reach systemd-run.
+# enter COMMAND...: runs it directly in the machine, with more permissions than a unit has: only to reach systemd-run.
 enter() {
     local pid
     pid=$(leader)
@@ -128,15 +128,15 @@ enter() {
 
 # within_unit OPTION... -- COMMAND...
 within_unit() {
-    # systemd would take text after a dollar sign for a variable (systemd.service(5), "Command lines").
+    # systemd would treat text after a dollar sign as a variable (systemd.service(5), "Command lines").
     enter systemd-run --quiet --pipe --wait --collect "${@//\$/\$\$}"
 }
 
-# in_shell SCRIPT: the same, for a line of shell.
+# in_shell SCRIPT: the same for a line of shell.
 in_shell() { inside bash -euo pipefail -c "$1"; }
 
 has_booted() {
-    # It waits by itself, and is not to be had before systemd answers.
+    # It waits by itself, and is not available before systemd answers.
     inside systemctl is-system-running --wait 2>/dev/null | grep -Eq '^(running|degraded)'
 }
 

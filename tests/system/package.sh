@@ -9,8 +9,8 @@ newest_package() {
     echo "$found"
 }
 
-# make_neighbours: the same package with an older and with a newer version number, and with other files where a release
-# may change what an administrator edits or could edit. The older one has the units as they were before gatepost-pin.socket.
+# make_neighbours: creates the same package with an older and with a newer version number, and with changes in files where a release may
+# change what an administrator edits or could edit. The older one has the units from before gatepost-pin.socket.
 make_neighbours() {
     local version
     version=$(dpkg-deb --field "$package" Version)
@@ -28,7 +28,7 @@ with_the_pin_in_the_unit() {
 }
 
 readonly older="$work/packages/older.deb" newer="$work/packages/newer.deb"
-# renumbered VERSION NAME CHANGE: CHANGE is run with the folder of its files.
+# renumbered VERSION NAME CHANGE: runs CHANGE with the folder of its files.
 renumbered() {
     mkdir -p "$work/packages"
     dpkg-deb --raw-extract "$package" "$work/packages/$2"
@@ -39,13 +39,13 @@ renumbered() {
     rm -r "${work:?}/packages/$2"
 }
 
-# apt inside COMMAND OPTION...: never a question, and the reason if it fails.
+# apt inside COMMAND OPTION...: never asks a question, and prints the reason if it fails.
 apt_inside() {
-    # A leftover of an earlier question would be answered by nobody: no terminal, no debconf.
+    # Nobody would answer a leftover question: there is no terminal and no debconf.
     within_unit --setenv=DEBIAN_FRONTEND=noninteractive -- apt-get --yes --quiet "$@" </dev/null 2>&1
 }
 
-# put FILE: copies it to where the machine sees it.
+# put FILE: copies it to a place where the machine sees it.
 put() {
     in_shell "cat >/root/$(basename "$1")" <"$1"
     echo "/root/$(basename "$1")"
@@ -70,7 +70,7 @@ account_and_folders() {
         stat -c "%U:%G %a %n" /var/lib/gatepost'
 }
 
-# autopkgtest NAME: one of the package's own tests (packaging/debian/tests), as Debian's autopkgtest runs it.
+# autopkgtest NAME: runs one of the package's own tests (packaging/debian/tests) like Debian's autopkgtest.
 autopkgtest() {
     within_unit --setenv=AUTOPKGTEST_TMP=/tmp/autopkgtest -- bash -c 'mkdir -p /tmp/autopkgtest
         cat >/tmp/autopkgtest/test && bash /tmp/autopkgtest/test 2>&1; status=$?; rm -r /tmp/autopkgtest; exit $status' \
@@ -78,7 +78,7 @@ autopkgtest() {
     tail -n 1 "$work/log/autopkgtest"
 }
 
-# units_are ENABLED ACTIVE: of service and socket.
+# units_are ENABLED ACTIVE: checks the states of service and socket.
 units_are() {
     local unit
     for unit in gatepost.service gatepost.socket; do
@@ -88,7 +88,8 @@ units_are() {
     echo "$1, $2"
 }
 
-# Everything in it is understood but what only its reader can know; with that the module of this architecture is loaded.
+# Everything in it is valid except for values that only the reader can know; with those filled in, the module of this architecture is
+# loaded.
 sample_is_good() {
     must_fail inside gatepostd --check-config 2>"$work/sample" >&2
     [[ $(grep -c "is the sample's placeholder" "$work/sample") == 2 && $(wc -l <"$work/sample") == 2 ]]
@@ -109,8 +110,8 @@ manual_and_completions() {
         gatepost --version'
 }
 
-# Everything below these that is there and was not before the installation is something that purging has left. What
-# changes by itself is not looked at: logs, caches, what apt and dpkg know; and a folder that dh_apparmor clears away.
+# Everything below these folders that was not there before the installation is a leftover of purging. Files that change by themselves are
+# ignored: logs, caches, the state of apt and dpkg; and a folder that dh_apparmor removes.
 list_files() {
     in_shell 'find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /run -o -path /root \
         -o -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/tmp \
@@ -119,9 +120,9 @@ list_files() {
         getent passwd | cut -d : -f 1; getent group | cut -d : -f 1'
 }
 
-# Debian's own test of that; it works in a copy of the root folder.
+# Debian's own test for that; it works in a copy of the root folder.
 piuparts_passes() {
-    # dh_apparmor's script clears away apparmor's own folder if it is empty, and debconf leaves one of its own.
+    # dh_apparmor's script removes apparmor's own folder if it is empty, and debconf leaves one of its own.
     piuparts --existing-chroot="$cache/$release" --distribution="$release" --no-upgrade-test \
         --ignore-regex='^/etc/apparmor.d/disable/?$' --ignore-regex='^/var/cache/debconf/tmp.ci/?$' \
         --log-file="$work/log/piuparts" "$package" >&2
@@ -138,14 +139,14 @@ remove_package() {
     echo "gatepost.toml, conf.d, the key and the certificate"
 }
 
-# Enabled it was and is, so it starts.
+# It was and is enabled, so it starts.
 install_again() {
     install_package "$package" >&2
     is_ready
 }
 
 purge_package() {
-    # These the test has made, as an administrator: they are not the package's to remove.
+    # The test has created these as an administrator, so the package must not remove them.
     in_shell 'userdel camera; rm -r /etc/systemd/system/gatepost.service.d'
     apt_inside purge gatepost >&2
     list_files >"$work/files.after"

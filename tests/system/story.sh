@@ -75,7 +75,7 @@ step "Started twice it is one, and a second gatepostd does not start: %" started
 step "A vendor's module in /opt is loaded: %" vendor_module
 step "With /var full it keeps what it has: %" var_full
 step "With /var read-only it starts and works: %" var_read_only
-# A clock that steps unseen by the kernel, as libfaketime's does, is looked at once a minute: that much once.
+# A clock that steps without the kernel's knowledge, as with libfaketime, is checked once a minute, so this waits once.
 [[ $release != bookworm ]] || step "Its clock at 1970, it waits, and goes on when the clock is set: %" clock_at_1970
 step "The network comes late, and is met: %" network_late
 step "An image that was cloned with its machine-id is found out: %" cloned_machine_id

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Sourced by tests/system/tpm_story.sh.
 
-# Another program has the raw device for itself and another one asks the resource manager all the time.
+# One program has the raw device for itself, and another one uses the resource manager all the time.
 tpm_busy() {
     within_unit --unit=hog -- bash -c 'exec 3<>/dev/tpm0
         while :; do tpm2_createprimary -Q -C o -T device:/dev/tpmrm0 && echo asked; done' >"$work/log/hog" 2>&1 &
@@ -14,10 +14,10 @@ tpm_busy() {
     echo "$(grep -c asked "$work/log/hog") keys made by the other one meanwhile"
 }
 
-# tpm_driver bind|unbind: the driver takes hold of the TPM (by the name that ACPI gives it), or lets it go.
+# tpm_driver bind|unbind: binds the driver to the TPM (by its ACPI name), or unbinds it.
 tpm_driver() { in_shell "echo MSFT0101:00 >/sys/bus/platform/drivers/tpm_tis/$1"; }
 
-# Nobody may hold it meanwhile: the kernel would give the one that comes another number.
+# No process may hold it meanwhile: the kernel would give the new device another number.
 without_tpm() {
     inside systemctl stop gatepost.socket gatepost.service
     tpm_driver unbind
@@ -25,8 +25,7 @@ without_tpm() {
     inside systemctl start gatepost || true
 }
 
-# Started before its TPM, it cannot have its PIN either. It runs all the same, and complains of nothing before the driver had
-# its time.
+# Started before its TPM, it cannot have its PIN either. It runs nevertheless, and reports no problem before the driver has had time.
 tpm_comes_late() {
     local cursor
     cursor=$(journal_cursor)
@@ -37,14 +36,14 @@ tpm_comes_late() {
     is_ready >&2
     inside journalctl --quiet --unit gatepost --after-cursor "$cursor" --output short-monotonic >"$work/late-journal"
     must_fail grep 'Failed to start' "$work/late-journal" >&2
-    # An emulated machine may need longer than the 30 s that a driver has, and then that is said.
+    # An emulated machine may need longer than the 30 s that a driver has, which is then reported.
     awk -F '[][]' '/gatepostd .* starts with/ { begun = $2 } /firmware/ && $2 - begun < 30 { print; early = 1 } END { exit early }' \
         "$work/late-journal" >&2
     grep -o "this machine's TPM is not there[^;]*" "$work/late"
 }
 
-# The TPM answers nothing, and the answer of the run before is handed out all the same. Not before the killed process is gone:
-# the kernel has the TPM forget its sessions as it closes the device.
+# The TPM does not answer, and the previous run's credentials are handed out nevertheless. The killed process must have gone before: the
+# kernel has the TPM remove its sessions as it closes the device.
 killed_with_a_silent_tpm() {
     local old before
     before=$(inside gatepost credentials telemetry)
@@ -52,7 +51,7 @@ killed_with_a_silent_tpm() {
     inside systemctl kill --signal=KILL gatepost
     within 60 begins_anew "$old"
     kill -STOP "$(cat "$work/tpm.pid")"
-    # Not by the command, which gives an emulated machine too little time to execute a program.
+    # Not with the command, whose time limit is too short for an emulated machine to execute a program.
     inside curl --silent --fail --max-time 60 --unix-socket /run/gatepost/gatepost.sock \
         http://localhost/v1/credentials/telemetry >"$work/answer" || true
     kill -CONT "$(cat "$work/tpm.pid")"
@@ -65,7 +64,7 @@ begins_anew() {
     [[ $now != 0 && $now != "$1" ]]
 }
 
-# At an ordinary boot udev tells of the TPM when gatepost has it already, or is about to be started.
+# At an ordinary boot udev reports the TPM when gatepost has opened it already, or is about to be started.
 started_once() {
     local starts
     starts=$(inside journalctl --quiet --boot --unit gatepost --output cat --grep '^Starting gatepost.service' | wc -l)
@@ -73,7 +72,7 @@ started_once() {
     inside journalctl --quiet --boot --unit gatepost-tpm-arrived --output cat | tail -n 1
 }
 
-# Running without its TPM, as with a PIN from a file, it is told by udev.
+# While gatepost runs without its TPM, as with a PIN from a file, udev has it restarted.
 tpm_arrives() {
     local old
     without_tpm inside mv /etc/credstore.encrypted/gatepost.pin /root/gatepost.pin
@@ -85,8 +84,7 @@ tpm_arrives() {
     inside journalctl --quiet --boot --unit gatepost-tpm-arrived --output cat | grep -o "Finished .*" | tail -n 1
 }
 
-# The dictionary lockout, as somebody who guesses at the PIN brings it about. systemd needs the TPM for gatepost's PIN, so
-# it is systemd that meets it.
+# The dictionary lockout, as after somebody has guessed at the PIN. systemd needs the TPM for gatepost's PIN, so systemd encounters it.
 tpm_locked() {
     in_shell "$with_module"'
         for guess in {1..6}; do ! module --token-label gateway --login --pin "wrong-$guess" --list-objects 2>&1; done' >"$work/guesses"
@@ -102,7 +100,7 @@ tpm_locked() {
     grep -o 'the TPM is locked[^;]*' "$work/locked"
 }
 
-# A PIN that is damaged is said, and neither it nor the token is replaced: the key would be lost.
+# A damaged PIN is reported, and neither it nor the token is replaced: the key would be lost.
 pin_damaged() {
     in_shell 'cd /etc/credstore.encrypted && cp gatepost.pin /root/ && echo damaged >gatepost.pin'
     [[ $(exit_of gatepost-tpm-setup 2>"$work/damaged") == 78 ]]
@@ -111,8 +109,8 @@ pin_damaged() {
     grep -o 'cannot be decrypted: [^;]*' "$work/damaged"
 }
 
-# Lost as with a damaged SD card, and then made anew by somebody who was interrupted. What gatepost-tpm-setup then makes is
-# a new token, whose key is not the certificate's.
+# Lost as with a damaged SD card, and then recreated by an interrupted run. gatepost-tpm-setup then creates a new token, whose key does not
+# belong to the certificate.
 store_lost() {
     in_shell 'systemctl stop gatepost.socket gatepost.service
         mv /var/lib/gatepost/tpm2-pkcs11 /var/lib/gatepost/lost
@@ -124,7 +122,7 @@ store_lost() {
         setpriv --reuid gatepost --regid gatepost --clear-groups mkdir "$TPM2_PKCS11_STORE"
         module --slot-index 0 --init-token --label gateway --so-pin 13579111' >&2
     inside gatepost-tpm-setup | grep 'has no PIN, because its making was interrupted' >&2
-    # The token is looked for every 30 s.
+    # gatepost looks for the token every 30 s.
     inside systemctl restart gatepost
     within 180 status_line_has 'is for another key than the one in the token'
     in_shell 'systemctl stop gatepost.socket gatepost.service

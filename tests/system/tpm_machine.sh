@@ -4,7 +4,7 @@
 
 [[ -n ${ssh_port:-} ]] || readonly key="$cache/key" ssh_port=2222
 
-# The root folder as a disk, with what reaches it: a key, and a network card that qemu connects.
+# The root folder as a disk, with the files that give access to it: a key, and a network card that qemu connects.
 disk_of() {
     local release=$1 root disk="$cache/$1.img"
     if [[ ! -e $disk ]]; then
@@ -26,17 +26,17 @@ disk_of() {
 # lighten ROOT: disables services that no step checks, because an emulated processor is thirty times slower.
 lighten() {
     local root=$1 unit
-    # A hundred profiles of programs that are not there take it a minute.
+    # A hundred profiles of missing programs take it a minute.
     find "$root/etc/apparmor.d" -maxdepth 1 -type f -delete
     for unit in dev-hugepages.mount dev-mqueue.mount sys-kernel-{debug,tracing,config}.mount sys-fs-fuse-connections.mount \
         modprobe@.service systemd-{logind,random-seed,hwdb-update,update-utmp,tpm2-setup,tpm2-setup-early}.service \
         apt-daily{,-upgrade}.timer dpkg-db-backup.timer fstrim.timer e2scrub_all.timer e2scrub_reap.service; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
     done
-    # What udev needs to know here is the TPM and its group; it finds the names of disks and sound cards for others.
+    # udev needs to know only the TPM and its group here; its other rules name disks and sound cards.
     find "$root/usr/lib/udev/rules.d" -type f ! -name '50-udev-default.rules' ! -name '80-drivers.rules' \
         ! -name '99-systemd.rules' ! -name '*tpm*' ! -name '*net*' -delete
-    # No session, so no manager of the user's units either.
+    # Without sessions there is no manager of the user's units either.
     echo 'UsePAM no' >"$root/etc/ssh/sshd_config.d/light.conf"
 }
 
@@ -54,9 +54,9 @@ switch_on() {
     qemu=${daemons[-1]}
 }
 
-# Emulated, as KVM is not to be had everywhere, in the gateway's network namespace, so that its network is that one's.
-# A reset ends it (-no-reboot) and another one is switched on: in the same one the firmware would be busy with the TPM for
-# minutes. Without IMA, which would hold on to a TPM that its driver has let go.
+# Emulated, because KVM is not available everywhere, in the gateway's network namespace, so that it uses that network. A reset ends qemu
+# (-no-reboot) and another one is started: in the same one the firmware would be busy with the TPM for minutes. Without IMA, which would
+# keep a TPM in use that its driver has released.
 run_tpm_machine() {
     local root="$cache/$1" tpm=()
     if [[ $2 == with-tpm ]]; then
@@ -73,17 +73,17 @@ run_tpm_machine() {
         -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$ssh_port-:22" -device virtio-net-pci,netdev=net "${tpm[@]}"
 }
 
-# Logged in as root, and so with all that a unit has; one more unit for each command would take it seconds.
+# Logged in as root, with all permissions of a unit; a separate unit for each command would take seconds.
 inside() { enter "$@"; }
 
-# One connection is kept, for the same reason.
+# One connection is kept open, for the same reason.
 enter() {
     ip netns exec "$machine_net" ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=30 \
         -o ControlMaster=auto -o ControlPath="$work/ssh" -o ControlPersist=600 -i "$key" -p "$ssh_port" root@127.0.0.1 \
         "$(printf '%q ' "$@")"
 }
 
-# Slower by far than a container.
+# Much slower than a container.
 status_becomes() { within 600 status_equals "$1" "$2"; }
 tpm_machine_boots() {
     within 600 has_booted
@@ -94,10 +94,10 @@ tpm_machine_boots() {
 
 ssh_forget() { rm -f "$work/ssh"; }
 
-# tpm_machine_ends poweroff|reboot: qemu ends with either.
+# tpm_machine_ends poweroff|reboot: qemu exits in either case.
 tpm_machine_ends() {
     inside systemctl "$1" --no-block || true
-    # This is what it should do, and no mishap.
+    # This is intended, not a failure.
     forget machine
     within 120 qemu_is_over
     ssh_forget
@@ -105,7 +105,7 @@ tpm_machine_ends() {
 }
 qemu_is_over() { ! kill -0 "$qemu" 2>/dev/null; }
 
-# Facts about a gateway with its key in a TPM.
+# Checks of a gateway with its key in a TPM.
 
 all_is_there() {
     inside gatepost-tpm-setup >"$work/again"
@@ -113,8 +113,8 @@ all_is_there() {
     sed -n 's/^gatepost-tpm-setup: \(.*its PIN opens it\).*/\1/p' "$work/again" | grep .
 }
 
-# cut_off_at COMMAND...: each time killed before that command of the script (a pattern), and so wherever a power cut may
-# end it. Nothing in the script is made for this: bash runs it, which tells of each command before it runs it.
+# cut_off_at COMMAND...: kills the script before each of these commands (a pattern), which covers every place where a power cut may end it.
+# The script needs no support for this: bash runs it, and reports each command before it runs it.
 cut_off_at() {
     in_shell 'cat >/root/cut-off' <<'BASH'
 set -T
@@ -126,14 +126,14 @@ BASH
     local point status
     for point in "$@"; do
         status=0
-        # Not the last command, so that it is a shell and not ssh that sees how it ended.
+        # Not the last command, so that a shell and not ssh gets its exit status.
         in_shell "bash /root/cut-off $(printf %q "$point") || exit" >&2 || status=$?
         ((status == 137)) || give_up "not killed at $point, but ended with $status" || return 1
     done
     echo "$# times"
 }
 
-# The way of an image builder: the units are enabled and not started.
+# The procedure of an image builder: the units are enabled and not started.
 enable_in_image() {
     configure
     inside systemctl enable --quiet gatepost gatepost-tpm-setup
@@ -144,13 +144,13 @@ asks_for_a_certificate() {
     inside journalctl --quiet --boot --unit gatepost-tpm-setup --output cat | grep -o 'made a token.*'
 }
 
-# The module as gatepost.service has it, for a line of shell in the machine.
+# The module as in gatepost.service, for a line of shell in the machine.
 with_module='export TPM2_PKCS11_STORE=/var/lib/gatepost/tpm2-pkcs11 TPM2_PKCS11_TCTI=device:/dev/tpmrm0 TPM2_PKCS11_LOG_LEVEL=0
 module() {
     setpriv --reuid gatepost --regid gatepost --groups tss pkcs11-tool --module /usr/lib/*/pkcs11/libtpm2_pkcs11.so "$@"
 }'
 
-# Key and token by another program's word.
+# Key and token, as another program reports them.
 key_is_in_the_tpm() {
     in_shell "$with_module"'
         pin=$(systemd-creds decrypt --name=pin /etc/credstore.encrypted/gatepost.pin -)
@@ -190,8 +190,8 @@ confined() {
         for file in /proc/$pid/root/dev/*; do [[ ! -c $file ]] || basename "$file"; done | paste -sd " " | grep tpmrm0'
 }
 
-# Each command that runs gatepostd, or has it do something, as its administrator types it: AppArmor stands in the way of none. The
-# AWS files are root's own, and the certificate lies where only the administrator may read it.
+# Each command that runs gatepostd, or has it do something, as its administrator types it: AppArmor blocks none of them. The AWS files are
+# root's own, and only the administrator may read the certificate.
 verbs_stay_confined() {
     in_shell '
         mkdir -p ~/.aws
@@ -222,7 +222,7 @@ verbs_stay_confined() {
     cat "$work/verbs"
 }
 
-# The TPM is gone: gatepost runs, and says so.
+# The TPM is missing: gatepost runs, and reports it.
 says_that_the_tpm_is_missing() {
     within 600 has_booted
     no_unit_failed

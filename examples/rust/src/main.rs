@@ -24,6 +24,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let s3 = aws_sdk_s3::Client::new(&config);
     let reading = ByteStream::from_static(br#"{"temperature": 21.5}"#);
     s3.put_object().bucket(bucket).key("reading.json").body(reading).send().await?;
-    // gatepost puts the thing name in the place of {thing}.
+    // gatepost replaces {thing} with the thing name.
     publish("{thing}/camera/state", r#"{"uploaded": "reading.json"}"#)
 }

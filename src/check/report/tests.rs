@@ -34,7 +34,7 @@ fn a_next_step_keeps_its_lines() {
     let rule = "# to allow it, add these lines to access.toml\n\n[[access]]\nuid = 1000\u{1b}[2J\nrole-aliases = [\"video\"]\n";
     let mut report = Report::default();
     report.ok(CLOCK, "right");
-    report.add(AWS_CALL, Outcome::Warn, "no rule\ngives it".to_owned(), Some(rule));
+    report.add(AWS_CALL, Outcome::Warn, "no rule\ngrants it".to_owned(), Some(rule));
     report.warn(KEY, &Problem::wait("x").next("one line\n"));
     let text = report.text();
     let indent = " ".repeat(8 + AWS_CALL.name.len());

@@ -17,7 +17,7 @@ pub struct AccessDeniedError {
 }
 
 impl AccessDeniedError {
-    /// Returns the error for a caller to whom no rule gives `permission`. The hint is the missing rule: `accounts` gives it the
+    /// Returns the error for a caller to whom no rule grants `permission`. The hint is the missing rule: `accounts` gives it the
     /// user's name, `thing` is this gateway's thing name, and `drop_ins` the folder that the rule can be added to.
     pub fn missing_rule(
         caller: &Caller,

@@ -22,7 +22,7 @@ pub fn is_dynamic_user(uid: u32) -> bool {
     DYNAMIC_USERS.contains(&uid)
 }
 
-/// Returns the rule that would give `peer` just this permission, below a comment that says where to add it. If there is no such
+/// Returns the rule that would grant `peer` just this permission, below a comment that says where to add it. If there is no such
 /// rule, returns a comment that says why. The rule names the user if `accounts` has the name. `drop_ins` is the drop-in folder of
 /// the configuration in use, and `thing` this gateway's thing name, empty if it is unknown.
 pub fn missing_rule(
@@ -89,7 +89,7 @@ fn rule_value(permission: Permission, thing: &str) -> Result<String, &'static st
         }
         Permission::Publish(value) | Permission::Subscribe(value) => value,
     };
-    // With the placeholder the rule fits every gateway of a fleet.
+    // With the placeholder the rule applies to every gateway of a fleet.
     let is_thing = |level: &&str| *level == thing && !thing.is_empty();
     let levels: Vec<&str> = value
         .split('/')

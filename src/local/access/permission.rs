@@ -1,4 +1,4 @@
-//! Defines the permissions that an access rule can give.
+//! Defines the permissions that an access rule can grant.
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 //! topics.
 //!
 //! User and group names are looked up when the rules are loaded, never while a caller waits: the user database may be on a
-//! disk or a network. A permission that no rule gives is denied.
+//! disk or a network. A permission that no rule grants is denied.
 
 use std::fs;
 use std::path::PathBuf;
@@ -136,24 +136,24 @@ impl AccessRules {
         self.rules.iter().any(|rule| rule.process_selectors.unit.is_some())
     }
 
-    /// Returns whether any rule matches `caller`, whatever it gives.
+    /// Returns whether any rule matches `caller`, whatever it grants.
     pub fn has_rule_for(&self, caller: &Caller) -> bool {
         self.rules.iter().any(|rule| rule.matches(caller))
     }
 
-    /// Returns whether any rule gives `caller` a permission of the same kind as `permission`.
+    /// Returns whether any rule grants `caller` a permission of the same kind as `permission`.
     pub fn gives_any(&self, caller: &Caller, permission: Permission) -> bool {
         self.rules
             .iter()
             .any(|rule| rule.matches(caller) && rule.gives_any(permission))
     }
 
-    /// Returns the selectors of the rules that give `caller` the credentials of `alias`.
+    /// Returns the selectors of the rules that grant `caller` the credentials of `alias`.
     pub fn selectors_giving(&self, caller: &Caller, alias: &str) -> impl Iterator<Item = &Selectors> {
         let rules = self
             .rules
             .iter()
-            .filter(move |rule| rule.matches(caller) && rule.gives(Permission::RoleAlias(alias), ""));
+            .filter(move |rule| rule.matches(caller) && rule.grants(Permission::RoleAlias(alias), ""));
         rules.map(|rule| &*rule.selectors)
     }
 
@@ -167,13 +167,13 @@ impl AccessRules {
         })
     }
 
-    /// Returns the name of the rule that gives `caller` the permission. `thing` replaces `{thing}` in the rules.
+    /// Returns the name of the rule that grants `caller` the permission. `thing` replaces `{thing}` in the rules.
     pub fn find_rule(&self, caller: &Caller, permission: Permission, thing: &str) -> Option<&str> {
         let rule = self.find(caller, permission, thing)?;
         Some(&rule.name)
     }
 
-    /// Returns whether the rule that gives `caller` the permission selects a unit.
+    /// Returns whether the rule that grants `caller` the permission selects a unit.
     pub fn is_given_by_unit(&self, caller: &Caller, permission: Permission, thing: &str) -> bool {
         self.find(caller, permission, thing)
             .is_some_and(|rule| rule.process_selectors.unit.is_some())
@@ -190,13 +190,13 @@ impl AccessRules {
     pub fn owner_may_subscribe(&self, owner: &Owner, filter: &str, thing: &str) -> bool {
         self.rules
             .iter()
-            .any(|rule| rule.gives(Permission::Subscribe(filter), thing) && rule.matches_owner(owner))
+            .any(|rule| rule.grants(Permission::Subscribe(filter), thing) && rule.matches_owner(owner))
     }
 
     fn find(&self, caller: &Caller, permission: Permission, thing: &str) -> Option<&Rule> {
         self.rules
             .iter()
-            .find(|rule| rule.matches(caller) && rule.gives(permission, thing))
+            .find(|rule| rule.matches(caller) && rule.grants(permission, thing))
     }
 }
 
@@ -227,7 +227,7 @@ impl Rule {
         }
     }
 
-    fn gives(&self, permission: Permission, thing: &str) -> bool {
+    fn grants(&self, permission: Permission, thing: &str) -> bool {
         let covers = |filters: &[String], requested: &str| {
             let mut filters = filters.iter().map(|filter| filter.replace(topic::THING, thing));
             filters.any(|filter| topic::covers(&filter, requested))

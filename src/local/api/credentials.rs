@@ -29,7 +29,7 @@ pub fn usable_credentials(context: &ApiContext, caller: &Caller, alias: Option<&
     })))
 }
 
-/// Returns the role alias `alias`, or the default alias, if a rule gives it to `caller`.
+/// Returns the role alias `alias`, or the default alias, if a rule grants it to `caller`.
 pub fn authorize_alias(context: &ApiContext, caller: &Caller, alias: Option<&str>) -> Result<CachedAlias, ApiError> {
     let alias = alias.map(str::to_owned).or_else(|| context.cache.default_alias());
     let alias = &*alias.ok_or_else(|| {

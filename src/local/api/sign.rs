@@ -102,7 +102,7 @@ enum Signed {
     },
 }
 
-/// Signs a request, if a rule gives `caller` the role alias.
+/// Signs a request, if a rule grants `caller` the role alias.
 pub async fn post(context: &ApiContext, caller: &Caller, body: Incoming) -> Result<Response, ApiError> {
     // The body names the alias. It is not read for a caller that may have none.
     let alias = context.cache.only_alias().unwrap_or_else(|| "*".to_owned());

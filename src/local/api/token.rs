@@ -11,7 +11,7 @@ use crate::problem::Problem;
 /// Maximum length of an audience (AWS STS API Reference, GetWebIdentityToken).
 const MAX_AUDIENCE: usize = 1000;
 
-/// Returns the token for an audience, if a rule gives it to `caller`.
+/// Returns the token for an audience, if a rule grants it to `caller`.
 pub fn get(context: &ApiContext, caller: &Caller, query: Option<&str>) -> Result<Response, ApiError> {
     let audience = parse_audience(query)?;
     context.authorize(caller, Permission::Token(&audience), "")?;

@@ -62,7 +62,7 @@ pub fn write_token_files(
         let previous = known.find_generated(&selectors, recipient.reader).cloned();
         let outcome = match (&recipient.token_file, &prepared) {
             (Some(path), _) => administrator_token(path, &recipient, &tokens),
-            // The problem is reported once for all of them. Programs that have a token already can go on.
+            // The problem is reported once for all of them. Programs that already have a token can continue.
             (None, Err(_)) => {
                 tokens.extend(previous);
                 continue;

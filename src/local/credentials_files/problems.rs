@@ -41,7 +41,7 @@ pub fn not_removed(path: &Path, error: &io::Error) -> Problem {
     Problem::configuration(message).next("remove it")
 }
 
-/// Something else is where the file belongs.
+/// Returns the problem of something else in the place of the file.
 pub fn occupied(path: &Path, found: Found) -> Problem {
     let name = path.display();
     let (message, step) = match found {

@@ -42,7 +42,7 @@ impl Record {
     /// Adds a file, before it is written.
     ///
     /// # Errors
-    /// When the record cannot be written.
+    /// If the record cannot be written.
     pub fn add(&mut self, file: &Path) -> io::Result<()> {
         match self.files.insert(file.to_owned()) {
             true => self.write().inspect_err(|_| {

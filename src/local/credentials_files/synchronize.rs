@@ -53,7 +53,7 @@ impl Files {
     pub fn synchronize(&mut self, desired: &[DesiredFile]) -> Vec<Option<Problem>> {
         let paths: Vec<&Path> = desired.iter().map(|desired| desired.file.path.as_path()).collect();
         for stale in self.record.others(&paths) {
-            // What cannot be removed stays in the record. The keys in it expire.
+            // A file that cannot be removed stays in the record. Its keys expire.
             let _ = self.remove(&stale, None);
         }
         self.remove_unknown(&paths);
@@ -125,7 +125,7 @@ impl Files {
         Ok(())
     }
 
-    /// Removes what is in gatepost's own folder and not among `desired`.
+    /// Removes files in gatepost's own folder that are not among `desired`.
     fn remove_unknown(&self, desired: &[&Path]) {
         let entries = fs::read_dir(default_folder(&self.runtime)).into_iter().flatten();
         for entry in entries.flatten() {
@@ -135,7 +135,7 @@ impl Files {
         }
     }
 
-    /// Opens the folder of a file, and makes it if it is gatepost's own.
+    /// Opens the folder of a file, and creates it if it is gatepost's own.
     fn open_folder<'a>(&self, path: &'a Path) -> Result<(std::os::fd::OwnedFd, &'a std::ffi::OsStr), Problem> {
         let default = default_folder(&self.runtime);
         let folder = path.parent().unwrap_or(path);

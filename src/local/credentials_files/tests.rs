@@ -1,4 +1,4 @@
-//! Tests of writing and removing files, against a table of what may be in their way.
+//! Tests of writing and removing files, with a table of obstacles.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -108,7 +108,7 @@ fn a_file_of_a_run_without_a_record_is_replaced_and_removed() {
     for key in ["B", ""] {
         let mut place = Place::new();
         assert_eq!(place.write("srv/camera.aws", "A"), None);
-        // As after a boot: the folder is on a disk, and the record was not.
+        // As after a boot, if the folder is on a disk: the record is lost.
         fs::remove_file(place.at("run/credentials-files.json")).unwrap();
         place.again();
         assert_eq!(place.write("srv/camera.aws", key), None);

@@ -24,14 +24,14 @@ pub struct QueuedMessage {
     pub since: Instant,
 }
 
-/// News about a filter of the client.
+/// An event about a filter of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilterEvent {
     /// AWS has granted it.
     Granted(String),
     /// AWS has refused it.
     Refused(String, Problem),
-    /// No rule gives it any more.
+    /// No rule allows it any more.
     NotAllowed(String),
     /// The session was deleted, by an operator or because the store lost it.
     Deleted,
@@ -43,7 +43,7 @@ pub enum FilterEvent {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientFilter {
     pub(super) qos: Qos,
-    /// As [`Stream::sequence`](super::stream::Stream).
+    /// Sequence number, as in [`Stream::sequence`](super::stream::Stream).
     pub(super) sequence: u64,
     /// When AWS accepted the subscription, by the boottime clock.
     pub(super) confirmed: Option<Duration>,
@@ -62,7 +62,7 @@ impl ClientFilter {
 }
 
 impl QueuedMessage {
-    /// Whether nothing else bounds how many of these there are.
+    /// Whether nothing else limits the number of such messages.
     pub(super) fn is_unbounded(&self) -> bool {
         self.stored.is_none() && !self.ack.is_required()
     }

@@ -19,13 +19,13 @@ use crate::messages::message::Received;
 use crate::qos::Qos;
 use crate::topic;
 
-/// Messages at QoS 0 that may wait for a client; further ones are dropped. Messages at QoS 1 are bounded by what AWS sends before
-/// they are acknowledged.
+/// Maximum number of QoS 0 messages that wait for a client; further ones are dropped. For QoS 1 the limit is what AWS sends before they are
+/// acknowledged.
 const MAX_QOS0_MESSAGES: usize = 1024;
-/// Bytes of the same.
+/// Maximum number of bytes of these messages.
 const MAX_QOS0_BYTES: usize = 2 * 1024 * 1024;
 
-/// Stored messages that wait for a client; the rest stays in the database.
+/// Maximum number of stored messages that wait for a client; the rest stays in the database.
 const MAX_STORED: usize = 64;
 
 /// Whether the rules allow a topic or filter to the client now.
@@ -252,19 +252,19 @@ impl ClientInbox {
         self.queue.events.borrow_mut().pop_front()
     }
 
-    /// Returns the oldest message that waits: when it was queued, and whether AWS sends nothing to any program until it is acknowledged.
+    /// Returns the oldest waiting message: when it was queued, and whether AWS sends nothing to any program until it is acknowledged.
     pub fn oldest(&self) -> Option<(Instant, bool)> {
         let messages = self.queue.messages.borrow();
         let oldest = messages.front()?;
         Some((oldest.since, oldest.ack.blocks_others()))
     }
 
-    /// Messages at QoS 0 that were dropped because the client did not read.
+    /// Returns the number of QoS 0 messages that were dropped because the client did not read.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped.get()
     }
 
-    /// Returns the name of the durable subscription behind it.
+    /// Returns the name of the client's durable subscription, if its session is stored.
     pub fn durable_name(&self) -> Option<&str> {
         self.queue.durable_name.as_deref()
     }

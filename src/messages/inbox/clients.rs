@@ -114,10 +114,10 @@ pub(super) fn add_filter(
     Ok(())
 }
 
-/// Restores a filter of a session that goes on: AWS has been asked for it before.
+/// Restores a filter of a session that is resumed. It has been requested from AWS before.
 pub(super) fn restore_filter(state: &InboxState, client: &ClientInbox, filter: &SessionFilter) {
     if !(client.queue.permission_check)(&filter.filter) {
-        // The filter is suspended: it goes on once a rule gives it again and the client connects.
+        // The filter is suspended; it becomes active once a rule allows it again and the client connects.
         return;
     }
     let restored = ClientFilter {
@@ -140,8 +140,8 @@ pub(super) fn remove_filter(state: &InboxState, client: &ClientInbox, filter: &s
     existed
 }
 
-/// Records that AWS has granted `filter`: for the clients that have it, and for those with a filter that is covered by it and that
-/// AWS is therefore not asked for.
+/// Records that AWS has granted `filter`: for the clients that have it, and for those with a filter that it covers and that is therefore
+/// not requested from AWS.
 pub(super) fn confirm(state: &InboxState, filter: &str) {
     let (now, wanted) = (state.clock.boot(), state.minimal_filters(None));
     for client in state.clients.borrow().iter() {
@@ -178,7 +178,7 @@ pub(super) fn start_session(state: &InboxState) {
     }
 }
 
-/// Tells the clients which of their filters no rule gives any more.
+/// Tells the clients which of their filters no rule allows any more.
 pub(super) fn recheck_permissions(state: &InboxState) {
     for client in state.clients.borrow().iter() {
         let mut filters = client.filters.borrow_mut();

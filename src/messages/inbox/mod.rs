@@ -122,7 +122,7 @@ impl Inbox {
         clients::add_filter(&self.state, client, subscriber, filter, wants_retained)
     }
 
-    /// Restores the filter of a session that goes on.
+    /// Restores the filter of a session that is resumed.
     pub fn restore_client_filter(&self, client: &ClientInbox, filter: &SessionFilter) {
         clients::restore_filter(&self.state, client, filter);
     }

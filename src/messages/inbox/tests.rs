@@ -1,4 +1,4 @@
-//! The inbox while the disk accepts nothing, and what counts as taken.
+//! Tests of the inbox while the disk accepts nothing, and of what counts as taken.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ async fn promise_6_unstorable_messages_block_others_for_a_minute_and_are_then_lo
                 .await
                 .unwrap();
         }
-        // They wait while no other message is blocked.
+        // They wait although no other message is blocked.
         sleep(10 * BLOCKING_TIME).await;
         assert_eq!(acknowledged.try_recv().ok(), None);
         window_full.store(true, Ordering::Relaxed);
@@ -75,20 +75,20 @@ async fn promise_6_unstorable_messages_block_others_for_a_minute_and_are_then_lo
     LocalSet::new().run_until(test).await;
 }
 
-/// The answer of a case's programs to the message.
+/// A program's reaction to the message.
 #[derive(Clone, Copy, Debug)]
 enum Reader {
     /// Reads it, and asks for the next one.
     Takes,
-    /// Leaves while it has it in its hands.
+    /// Disconnects after it has received the message, before the next one.
     LeavesWithIt,
-    /// Leaves before it reads.
+    /// Disconnects before it reads.
     Leaves,
-    /// Subscribes to something else.
+    /// Is subscribed to something else.
     Elsewhere,
     /// Has a durable subscription.
     Durable,
-    /// Has a durable subscription, and deletes it before the message comes.
+    /// Has a durable subscription, and deletes it before the message arrives.
     DurableDeleted,
 }
 
@@ -125,7 +125,7 @@ async fn promise_13_a_message_counts_as_taken_only_once_a_program_or_the_disk_ha
         let outcome = LocalSet::new().run_until(outcome_of(readers, message())).await;
         assert_eq!(outcome, is_taken, "{readers:?}");
     }
-    // AWS repeats retained messages when another program subscribes. A program that is subscribed already has it.
+    // AWS repeats retained messages when another program subscribes. A program that is already subscribed has received it.
     let retained = Received {
         retained: true,
         ..message()
@@ -174,7 +174,7 @@ async fn outcome_of(readers: &[Reader], message: Received) -> bool {
         .send(SessionEvent::Message(message, ack))
         .await
         .unwrap();
-    // The inbox has taken the message out of its queue and into the streams once this event is taken.
+    // Once this event is taken, the inbox has moved the message from its queue to the streams.
     handles
         .event_sender
         .send(SessionEvent::Subscribed("t".into()))

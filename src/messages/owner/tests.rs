@@ -1,4 +1,4 @@
-//! Encoding and comparison of owners.
+//! Tests of encoding and comparing owners.
 
 use proptest::prelude::*;
 

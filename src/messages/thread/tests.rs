@@ -1,4 +1,4 @@
-//! A database that breaks while it is in use.
+//! Tests of a database that breaks while it is in use.
 
 use std::fs;
 
@@ -121,7 +121,7 @@ fn a_full_disk_is_tried_once_more_without_the_reserve() {
     }
 }
 
-/// No job arrives that would show it.
+/// A failed store tests the database by itself, without waiting for a job.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_has_failed_tests_whether_it_works_again() {
     let folder = tempfile::tempdir().unwrap();

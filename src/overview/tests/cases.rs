@@ -23,7 +23,7 @@ fn offline(snapshot: &mut Snapshot, problem: Option<Problem>) {
     snapshot.session.problem = problem;
 }
 
-/// Makes the gateway one that has not been online since start.
+/// Makes the gateway one that has not been online since the start.
 fn never_online(snapshot: &mut Snapshot, provisioning: ProvisioningPhase, problem: Option<Problem>) {
     snapshot.session.phase = SessionPhase::Idle;
     snapshot.provisioning.phase = provisioning;

@@ -1,4 +1,4 @@
-//! When the verdict writes to the journal.
+//! Tests of when the verdict writes to the journal.
 
 use super::*;
 use crate::clock::SharedClock;
@@ -9,7 +9,7 @@ fn each_step_of_an_expiry_and_each_change_of_the_state_is_news_once() {
     let mut journal = OverviewJournal::default();
     let mut snapshot = healthy();
     let mut look = |snapshot: &Snapshot| journal.write(snapshot, &Overview::new(snapshot));
-    // Days that are left, and whether that is news.
+    // Remaining days, and whether that is news.
     for (left, is_news) in [
         (31, true),
         (31, false),

@@ -196,7 +196,7 @@ fn board(gateway: &Snapshot) -> StatusBoard {
 
 #[test]
 fn promise_14_the_end_of_a_certificate_is_judged_by_awss_time() {
-    // What is left by AWS's time in days, how many days the wall clock is ahead, and the problem.
+    // The remaining days by AWS's time, how many days the wall clock is ahead, and the problem.
     for (left, ahead, expected) in [
         (300, 0, None),
         (300, 290, None),

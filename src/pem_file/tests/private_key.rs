@@ -1,4 +1,4 @@
-//! Private keys beside a good certificate, in the forms that programs write, and what only looks like one.
+//! Tests of private keys next to a valid certificate, in the forms that programs write, and of text that only looks like a key.
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 

@@ -25,7 +25,7 @@ async def send(client, lines):
         try:
             await client.publish(topic_out, line, qos=1)
         except aiomqtt.MqttError:
-            # It goes again on the next connection.
+            # The message is sent again on the next connection.
             lines._queue.appendleft(line)
             raise
         print("published", line, flush=True)

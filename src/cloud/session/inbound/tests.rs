@@ -1,4 +1,4 @@
-//! Order and codes of acknowledgements, and what may wait for the inbox.
+//! Tests of the order and codes of acknowledgements, and of the queue for the inbox.
 
 use super::*;
 

@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn each_answer_to_a_message_has_its_consequence() {
-    /// Expected outcome of the message.
+    /// The expected outcome of the message.
     #[derive(Debug, PartialEq)]
     enum Then {
         Done,
@@ -118,7 +118,7 @@ async fn promise_6_a_message_that_drops_every_connection_is_parked_and_the_other
             connections += 1;
             assert!(connections < 10, "{lost:?}");
             bench.connect(session(true)).await;
-            // As long as it holds.
+            // For as long as the connection lasts.
             let mut holds = true;
             for _ in 0..20 {
                 bench.run(SECOND / 4).await;
@@ -162,7 +162,7 @@ async fn messages_beyond_the_servers_limits_are_parked_or_wait() {
     let told = bench.send_directly("much too long for it");
     bench.settle().await;
     assert_eq!(told.await.unwrap().unwrap_err().remedy, Remedy::Configuration);
-    // No acknowledgements: what must not be lost waits, and the rest goes.
+    // Without acknowledgements: messages that must not be lost wait, others are sent.
     let mut bench = Bench::new(None).await;
     let no_answers = ServerLimits {
         maximum_qos: Qos::AtMostOnce,
@@ -193,7 +193,7 @@ async fn a_topic_that_aws_refuses_at_quality_of_service_0_costs_one_connection()
         assert!(told.await.unwrap().is_ok(), "nobody knows better yet");
         bench.sent();
         bench.lose(&disconnected(code)).await;
-        // AWS is asked about each topic from now on, at quality of service 1.
+        // From now on each topic is tested at QoS 1.
         bench.connect(session(true)).await;
         let (forbidden, good) = (bench.send_directly("forbidden"), bench.send_directly("good"));
         bench.settle().await;
@@ -202,7 +202,7 @@ async fn a_topic_that_aws_refuses_at_quality_of_service_0_costs_one_connection()
         assert_eq!(forbidden.await.unwrap().unwrap_err().remedy, Remedy::Configuration);
         assert!(good.await.unwrap().is_ok());
         bench.sent();
-        // One is refused for an hour, the other goes unanswered again.
+        // One is refused for an hour, the other is not answered again.
         let (forbidden, good) = (bench.send_directly("forbidden"), bench.send_directly("good"));
         bench.settle().await;
         assert!(forbidden.await.unwrap().is_err() && good.await.unwrap().is_ok());

@@ -24,7 +24,7 @@ async fn uncertain_filters_are_stored_before_the_request() {
     let mut bench = Bench::new(None).await;
     bench.want(&["a", "b"]);
     bench.connect(session(false)).await;
-    // One step: the mark is written, and nothing is sent before it is.
+    // One step at a time: the mark is written before anything is sent.
     requests::drive(&mut bench.traffic.subscriber, &mut bench.sink).await;
     assert!(bench.sent().is_empty());
     bench.settle().await;
@@ -36,7 +36,7 @@ async fn uncertain_filters_are_stored_before_the_request() {
     );
     bench.answer(&sent, |_| true).await;
     assert_eq!(bench.recorded().await, [granted("a"), granted("b")]);
-    // UNSUBSCRIBE likewise, once nobody has wanted it for a while.
+    // UNSUBSCRIBE in the same way, once no program has wanted the filter for a while.
     bench.want(&["a"]);
     bench.run(LINGER + Duration::from_secs(1)).await;
     assert_eq!(bench.recorded().await, [granted("a"), uncertain("b")]);
@@ -51,7 +51,7 @@ async fn uncertain_filters_are_stored_before_the_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_between_subscribe_and_its_answer_leaves_nothing_that_nobody_wants() {
-    // DesiredFilters after the restart, and what is sent then.
+    // The desired filters after the restart, and the packets that follow.
     for (desired, subscribes, unsubscribes) in [
         (&["a"][..], true, false),
         (&[][..], false, true),
@@ -62,7 +62,7 @@ async fn a_kill_between_subscribe_and_its_answer_leaves_nothing_that_nobody_want
         bench.connect(session(false)).await;
         bench.settle().await;
         assert!(matches!(&bench.sent()[..], [Sent::Subscribe(..)]));
-        // AWS has it, and its SUBACK is lost with the process.
+        // AWS has it, but its SUBACK was lost with the process.
         bench.want(desired);
         bench.restart().await;
         bench.connect(session(true)).await;
@@ -165,17 +165,17 @@ async fn a_subscribe_that_is_never_answered_holds_up_no_other() {
     assert!(bench.refused().contains(&"bad".to_owned()));
 }
 
-/// AWS with retained messages that break the protocol.
+/// A cloud with retained messages that violate the protocol.
 struct Aws {
-    /// By filter, and whether they come at quality of service 1: then they come again with the session.
+    /// By filter, whether these messages are sent at QoS 1 and are therefore repeated in the session.
     bad: BTreeMap<&'static str, bool>,
-    /// Whether it keeps sessions at all.
+    /// Whether it keeps sessions.
     keeps_sessions: bool,
     session: bool,
     subscribed: BTreeSet<String>,
-    /// Whether the session has a message that breaks the protocol.
+    /// Whether the session has a queued message that violates the protocol.
     queued: bool,
-    /// Sessions that were discarded.
+    /// The number of sessions that were discarded.
     discarded: u32,
 }
 
@@ -191,7 +191,7 @@ impl Aws {
         }
     }
 
-    /// One connection; true once it has held for a while with all that is wanted but `set_aside`.
+    /// Makes one connection; returns true once it is stable, with all desired filters except for `set_aside`.
     async fn connect(&mut self, bench: &mut Bench) -> bool {
         let is_clean = bench.traffic.subscriber.wants_clean_start() || !self.keeps_sessions;
         self.discarded += u32::from(bench.traffic.subscriber.wants_clean_start());
@@ -238,8 +238,8 @@ impl Aws {
 #[tokio::test(start_paused = true)]
 async fn promise_6_a_filter_whose_retained_message_breaks_the_protocol_is_set_aside_and_the_others_go_on() {
     let many = ["a", "b", "bad", "d", "e", "f", "g", "h", "i", "j"];
-    // The wanted filters, the bad ones among them with whether their message comes again, whether AWS keeps sessions; how many
-    // sessions may be discarded, and after how many connections all is well.
+    // The desired filters; the bad ones, with whether their message is repeated; whether AWS keeps sessions; how many sessions may be
+    // discarded; and after how many connections everything works.
     type Row<'a> = (&'a str, &'a [&'a str], &'a [(&'static str, bool)], bool, u32, u32);
     let rows: &[Row] = &[
         ("alone", &["bad"], &[("bad", true)], true, 2, 5),
@@ -276,7 +276,7 @@ async fn promise_6_a_filter_whose_retained_message_breaks_the_protocol_is_set_as
         let expected = desired.iter().map(|filter| (*filter).to_owned());
         let aside = bench.traffic.subscriber.all_set_aside();
         let aside: BTreeSet<String> = aside.into_iter().map(|one| one.filter).collect();
-        // What comes at quality of service 0 comes no second time as long as the session lasts: nothing need be set aside.
+        // QoS 0 messages are not repeated as long as the session lasts, so nothing need be suspended.
         if *discards > 0 || !keeps_sessions {
             assert_eq!(aside, bad, "{what}");
             assert_eq!(bench.traffic.problem("gw-1").is_some(), !bad.is_empty(), "{what}");
@@ -303,7 +303,7 @@ async fn promise_6_a_filter_that_was_set_aside_is_tried_again_and_serves_once_it
         problem.message.contains("the subscription to bad is set aside"),
         "{problem}"
     );
-    // Still bad after an hour: one more session, and no search.
+    // Still bad after an hour: one more discarded session, without a search.
     let before = aws.discarded;
     tokio::time::advance(MAX_DELAY).await;
     let mut count = 0;
@@ -323,7 +323,7 @@ async fn promise_6_a_filter_that_was_set_aside_is_tried_again_and_serves_once_it
 
 #[tokio::test(start_paused = true)]
 async fn a_program_that_joins_is_served_without_a_second_search() {
-    // At quality of service 0 each new program brings the retained message again.
+    // At QoS 0 the retained message arrives for each new program.
     let mut bench = Bench::new(None).await;
     let mut aws = Aws::new(&[("bad", false)]);
     bench.want(&["a", "bad"]);

@@ -1,4 +1,4 @@
-//! How each end of a connection reaches presence, publisher and subscriber, and what they do on the next one.
+//! Tests of how presence, publisher and subscriber learn of each end of a connection, and of what they do on the next one.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn everything(_: &str) -> bool {
 async fn each_end_of_a_connection_makes_suspects_of_what_it_may_have_been_and_of_nothing_else() {
     let soon = Duration::ZERO;
     let breach = || Lost::Breach(ProtocolError::BEFORE_CONNACK);
-    // How many of two filters, and of two messages, go at once from then on.
+    // How many of two filters, and of two messages, are sent at once from then on.
     let rows: Vec<(&str, Lost, Duration, usize, usize)> = vec![
         ("broken at once", Lost::Broken("reset".into()), soon, 1, 1),
         ("broken later", Lost::Broken("reset".into()), LATEST_ANSWER, 2, 2),
@@ -73,7 +73,7 @@ async fn each_end_of_a_connection_makes_suspects_of_what_it_may_have_been_and_of
             3,
             "{what}: both filters in one SUBSCRIBE, and two messages"
         );
-        // What has come in time counts as sent just now.
+        // A packet whose answer is not late yet counts as just sent.
         tokio::time::advance(after).await;
         bench.lose(&lost).await;
         bench.connect(session(false)).await;
@@ -85,7 +85,7 @@ async fn each_end_of_a_connection_makes_suspects_of_what_it_may_have_been_and_of
             _ => None,
         });
         assert_eq!(filters, Some(filters_at_once), "{what}: {sent:?}");
-        // What was left unanswered comes after others, a few seconds later.
+        // Unanswered packets are sent after others, a few seconds later.
         assert_eq!(messages, messages_at_once, "{what}: {sent:?}");
     }
 }
@@ -109,7 +109,7 @@ async fn promise_6_a_message_that_aws_never_acknowledges_is_parked_and_holds_up_
             assert!(connections <= 5, "{limits:?} {presence:?}");
             bench.publish(&format!("message {connections}")).await;
             bench.connect(limits).await;
-            // For as long as AWS is waited for.
+            // The time for which AWS's answer is awaited.
             for _ in 0..70 {
                 bench.run(Duration::from_secs(1)).await;
                 let sent = bench.sent();
@@ -121,7 +121,7 @@ async fn promise_6_a_message_that_aws_never_acknowledges_is_parked_and_holds_up_
             }
             bench.lose(&Lost::Unanswered).await;
         }
-        // The first connection of all holds the window when it takes one at a time: nothing is known of the message yet.
+        // On the very first connection the message holds up the others, if packets are sent one at a time: nothing is known of it yet.
         for number in 2..connections {
             assert!(acknowledged.contains(&format!("message {number}")), "{acknowledged:?}");
         }
@@ -153,7 +153,7 @@ async fn a_broker_that_acknowledges_nothing_parks_nothing() {
 #[tokio::test(start_paused = true)]
 async fn presence_that_is_never_answered_is_left_alone_and_said() {
     let mut bench = Bench::new(Some(PRESENCE)).await;
-    // Retained, then plain, then not at all.
+    // Retained, then not retained, then not at all.
     for expected in [1, 1, 0] {
         bench.connect(session(true)).await;
         let announced = bench.published();
@@ -171,7 +171,7 @@ async fn presence_that_is_never_answered_is_left_alone_and_said() {
     assert_eq!(sent.len(), 1);
     bench.answer(&sent, everything).await;
     assert_eq!(bench.traffic.problem("gw-1"), None);
-    // Something else was unanswered, and it had only just been sent.
+    // Another packet was unanswered, and had been sent only just before.
     bench.traffic.announce_online(&mut bench.sink, "gw-1");
     bench.lose(&Lost::Unanswered).await;
     bench.connect(session(true)).await;

@@ -1,4 +1,4 @@
-//! Hints for callers with hostile words.
+//! Tests of hints for callers with hostile names.
 
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ fn the_hint_is_toml_that_gives_exactly_what_was_asked_for() {
         "\"\"\"",
         "!history",
     ] {
-        // What begins with `$` is AWS's own, and another case.
+        // Topics that begin with `$` belong to AWS, and are tested separately.
         let topic = topic.strip_prefix('$').unwrap_or(topic);
         let hint = hint(&peer(1000, None), Permission::Publish(topic));
         let expected = topic.replace("gw-1", THING);
@@ -230,7 +230,7 @@ fn of_the_reserved_topics_only_this_things_can_be_given() {
     }
 }
 
-/// Each case has a request and the value of the hint's rule; `None` where there is no rule to hint at.
+/// Each case has a request and the value of the hint's rule; `None` if no rule can be suggested.
 #[test]
 fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
     use crate::config::Folders;
@@ -305,7 +305,7 @@ fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
         assert_eq!(given.as_deref(), expected, "{hint}");
         let (access, caller) = (AccessRules::new(&config.access), Caller::Peer(peer(1000, None)));
         let asked = expected.is_some() && access.find_rule(&caller, permission, "gw-1").is_some();
-        // Where the name is not known, the placeholder stands for itself until it is.
+        // While the name is unknown, the placeholder is not replaced.
         assert_eq!(
             asked || thing.is_empty(),
             expected.is_some() || thing.is_empty(),
@@ -318,7 +318,7 @@ fn the_hint_is_a_rule_that_the_configuration_takes_and_gives_that_alone() {
             Permission::Publish("/x"),
             Permission::Subscribe("$aws/things/gw-2/jobs/#"),
         ] {
-            assert_eq!(access.find_rule(&caller, more, "gw-1"), None, "{hint} gives {more}");
+            assert_eq!(access.find_rule(&caller, more, "gw-1"), None, "{hint} grants {more}");
         }
     }
 }

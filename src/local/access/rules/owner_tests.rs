@@ -1,4 +1,4 @@
-//! The owners of durable subscriptions, and the rules that apply to them.
+//! Tests of the owners of durable subscriptions, and of the rules that apply to them.
 
 use std::sync::Arc;
 
@@ -115,7 +115,7 @@ fn promise_7_rules_are_asked_about_the_owner_of_today() {
         (gid(7), token("gid", "7"), true),
         (gid(7), token("gid", "8"), false),
         (uid(7), token("gid", "7"), false),
-        // What an older version noted: only the user is known.
+        // As stored by an older version: only the user is known.
         (uid(1000), user(1000, None), true),
         (uid(1001), user(1000, None), false),
         (gid(7), user(1000, None), true),
@@ -132,7 +132,7 @@ fn promise_7_rules_are_asked_about_the_owner_of_today() {
         assert!(!access.owner_may_subscribe(&owner, "gw-1/b", "gw-1"));
         assert!(
             !access.owner_may_subscribe(&owner, "gw-1/#", "gw-1"),
-            "no more than the rule gives"
+            "no more than the rule grants"
         );
         assert!(!access.owner_may_subscribe(&owner, "gw-2/a/b", "gw-1"));
     }

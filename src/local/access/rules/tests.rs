@@ -1,4 +1,4 @@
-//! Permissions of callers by the rules.
+//! Tests of callers' permissions by the rules.
 
 use super::*;
 use crate::config::{self, Folders};

@@ -94,7 +94,7 @@ fn check_early(context: &ApiContext, caller: &Caller, segments: &[&str]) -> Resu
     let assumed_thing = thing.as_deref().unwrap_or(PLACEHOLDER_THING);
     let topic = text.replace(THING, assumed_thing);
     topic::check_publish(&topic).map_err(ApiError::malformed)?;
-    // Before the rules, because their hint would name a rule that cannot give the topic.
+    // Before the rules, because their hint would name a rule that cannot grant the topic.
     if topic::is_reserved(&topic, assumed_thing, context.presence_topic.borrow().as_deref()) {
         return Err(reserved_topic());
     }
@@ -103,7 +103,7 @@ fn check_early(context: &ApiContext, caller: &Caller, segments: &[&str]) -> Resu
     Ok(context.authorize_any(caller, Permission::Publish(&text))?)
 }
 
-/// Returns the error for a topic that no rule can give, so its hint names no rule.
+/// Returns the error for a topic that no rule can grant, so its hint names no rule.
 fn reserved_topic() -> ApiError {
     ApiError::new(
         StatusCode::FORBIDDEN,

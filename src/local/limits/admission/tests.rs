@@ -1,4 +1,4 @@
-//! Every branch of the decision, and what follows from it.
+//! Tests of all branches of the decision, and their consequences.
 
 use super::*;
 
@@ -103,7 +103,7 @@ fn promise_6_callers_without_a_rule_evict_no_caller_with_one() {
     for named in [Origin::Trusted, Origin::User(1000), bearer("camera")] {
         assert_eq!(decide(&strangers, &named), Admission::Enter, "{named:?}");
     }
-    // Nor do the named, all of them busy, cost root one.
+    // Named users whose connections are all busy do not keep root out either.
     let mut everybody = strangers;
     everybody.extend((1..=7).map(|uid| (Origin::User(uid), 64, true)));
     assert_eq!(decide(&everybody, &Origin::Trusted), Admission::Enter);

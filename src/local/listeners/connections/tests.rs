@@ -1,4 +1,4 @@
-//! Slots, evictions and busy connections.
+//! Tests of slots, evictions and busy connections.
 
 use super::*;
 use crate::local::limits::PER_ORIGIN;

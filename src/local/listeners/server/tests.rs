@@ -1,4 +1,4 @@
-//! Accepts from a queue of connections that never becomes empty.
+//! Tests accepting from a queue of connections that never becomes empty.
 
 use std::cell::Cell;
 

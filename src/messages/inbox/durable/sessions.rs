@@ -22,10 +22,10 @@ use crate::problem::Problem;
 use crate::qos::Qos;
 use crate::user_accounts::UserAccounts;
 
-/// The longest time between two looks at the sessions that may have expired, in case the clock is set.
+/// Maximum time between two checks for expired sessions, in case the clock is set.
 const EXPIRY_CHECK: Duration = Duration::from_secs(3600);
 
-/// The longest time for which a client that connects waits for the database to be read.
+/// Maximum time that a connecting client waits for the database to be read.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A client that connects.
@@ -39,7 +39,7 @@ pub struct SessionRequest {
     pub accounts: Arc<UserAccounts>,
     /// The client identifier.
     pub client_id: String,
-    /// Whether the session of before is to be forgotten.
+    /// Whether an existing session must be discarded.
     pub clean_start: bool,
     /// Seconds for which the session is kept after the connection. 0 makes no session on the disk.
     pub expiry: u32,
@@ -50,7 +50,7 @@ pub struct SessionRequest {
 pub struct OpenedSession {
     /// Whether it is on the disk.
     pub is_durable: bool,
-    /// Whether it is the session of before.
+    /// Whether it is an existing session.
     pub is_present: bool,
     /// Its subscriptions.
     pub filters: Vec<SessionFilter>,

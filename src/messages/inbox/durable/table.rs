@@ -13,7 +13,7 @@ const MAX_SUBSCRIPTIONS: usize = 128;
 /// Durable subscriptions of one account, so that no user takes all.
 const MAX_PER_ACCOUNT: usize = 16;
 
-/// Creates the subscription or resumes it. Its owner is then the one that the rule gives now: if the rule selects a unit, the
+/// Creates the subscription or resumes it. The current rule determines its owner: if the rule selects a unit, the
 /// subscription becomes the unit's, and other processes of the unit's user lose it.
 pub(in crate::messages) fn create_or_resume(
     database: &mut Database,

@@ -1,4 +1,4 @@
-//! Withheld messages, and the share of the outbox that an account may fill, through the store.
+//! Tests of withheld messages, and of the share of the outbox that an account may fill, through the store.
 
 use tempfile::TempDir;
 
@@ -92,7 +92,7 @@ async fn waiting(store: &Store) -> (Vec<i64>, u64) {
 
 #[tokio::test]
 async fn promise_5_an_acknowledgement_deletes_no_undelivered_message() {
-    // Of six messages those withheld, up to where it is acknowledged, and what is left.
+    // Six messages: which are withheld, the number up to which messages are acknowledged, and what is left.
     let cases: &[(&[i64], i64, &[i64])] = &[
         (&[], 6, &[]),
         (&[], 3, &[4, 5, 6]),
@@ -112,7 +112,7 @@ async fn promise_5_an_acknowledgement_deletes_no_undelivered_message() {
         create(&store).await;
         deliver_many(&store, 6).await;
         withhold(&store, withheld, true).await;
-        // Twice is once.
+        // Acknowledging twice has the same effect.
         withhold(&store, withheld, true).await;
         assert_eq!(acknowledge(&store, *up_to).await, AcknowledgeOutcome::Done);
         let still = u64::try_from(withheld.len()).unwrap();
@@ -125,7 +125,7 @@ async fn promise_5_an_acknowledgement_deletes_no_undelivered_message() {
         let handles = open(&folder, Bounds::default());
         let store = handles.inbox.store().clone();
         assert_eq!(waiting(&store).await, (left.to_vec(), still), "{withheld:?} {up_to}");
-        // Handed out after all, they go like all others.
+        // Once delivered, they are deleted like all others.
         withhold(&store, withheld, false).await;
         assert_eq!(acknowledge(&store, 6).await, AcknowledgeOutcome::Done);
         assert_eq!(waiting(&store).await, (Vec::new(), 0), "{withheld:?} {up_to}");
@@ -143,7 +143,7 @@ async fn withheld_messages_survive_acknowledgements_and_make_room_like_others() 
     let store = handles.inbox.store().clone();
     create(&store).await;
     deliver_many(&store, 1200).await;
-    // More than one turn of an acknowledgement looks at.
+    // More than an acknowledgement handles in one turn.
     let withheld: Vec<i64> = (1..=600).collect();
     withhold(&store, &withheld, true).await;
     assert_eq!(acknowledge(&store, 1200).await, AcknowledgeOutcome::Done);
@@ -198,11 +198,11 @@ async fn promise_6_an_account_that_fills_the_outbox_leaves_room_to_others_and_to
     for uid in 2..6 {
         assert!(publish(Account::of_user(uid)).await.is_ok(), "{uid}");
     }
-    // Root takes what is left, and then it is full for everybody.
+    // Root uses the rest of the space, and then it is full for everybody.
     let (taken, why) = fill(Account::of_user(0)).await;
     assert_eq!(taken, 6);
     assert!(why.message.contains("the outbox is full"), "{why}");
-    // AWS has taken some: first those who have little get in.
+    // Once the messages are gone, the account may fill its share again.
     assert!(outbox.purge(Selection::Queued).await.unwrap() == 80);
     assert_eq!(fill(Account::of_user(1)).await.0, 70);
 }

@@ -1,4 +1,4 @@
-//! The schedule against a model: order, fairness, and that no message is forgotten.
+//! Compares the schedule with a model: order, fairness, and that no message is forgotten.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A schedule and the rows that it is about.
+/// A schedule and its rows.
 struct Model {
     schedule: Schedule,
     rows: BTreeMap<i64, (Account, String)>,
@@ -175,7 +175,7 @@ fn an_account_without_messages_is_forgotten() {
 }
 
 proptest! {
-    /// Whatever the others queue, each of n accounts has its next message sent within n turns.
+    /// Whatever the other accounts queue, an account's next message is sent within n turns if there are n accounts.
     #[test]
     fn promise_6_no_account_waits_longer_than_a_turn_of_each(
         exact in 0..64_usize,
@@ -219,7 +219,7 @@ proptest! {
         }
     }
 
-    /// Whatever happens in between, all messages are sent, and those of a topic in their order.
+    /// Whatever happens in between, all messages are sent, and those of a topic in order.
     #[test]
     fn the_order_within_a_topic_is_kept_and_no_message_is_forgotten(
         exact in 0..4_usize,

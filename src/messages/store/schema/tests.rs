@@ -1,4 +1,4 @@
-//! Databases of older versions are brought to today's schema with all that is in them, whatever interrupts that.
+//! Databases of older versions are migrated to the current schema with all their content, whatever interrupts that.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::messages::store::error::OpenError;
 use crate::messages::store::file;
 use crate::messages::store::paths::with_suffix;
 
-/// As schema 1 was written: pages, log and tables, without free pages that can be given back.
+/// Creates a database with schema 1: pages, log and tables, without free pages that can be released.
 fn version_1(path: &Path) -> Connection {
     let database = Connection::open(path).unwrap();
     let pragmas = "PRAGMA page_size = 1024; PRAGMA journal_mode = WAL;";
@@ -19,7 +19,7 @@ fn version_1(path: &Path) -> Connection {
     database
 }
 
-/// Two messages to AWS, one parked, and three durable subscriptions with so many messages each.
+/// Inserts two messages to AWS, one of them parked, and three durable subscriptions with this number of messages each.
 fn fill(database: &Connection, messages: i64) {
     database
         .execute_batch(
@@ -69,7 +69,7 @@ fn assert_migrated(database: &Connection, messages: i64) {
         "user uid=1000 4 2, token token;user=camera;group=video 0 0, other unknown=nonsense 0 0"
     );
     assert_eq!(one::<String>(database, "SELECT filter || qos FROM subscribed"), "a/#1");
-    // Each subscription has what it had, under the same numbers and in the same order.
+    // Each subscription has the same messages with the same numbers, in the same order.
     let mut rows = database
         .prepare(
             "SELECT subscription, delivery.id, topic, length(payload), received FROM delivery
@@ -97,7 +97,7 @@ fn promise_5_an_older_database_is_migrated_with_its_contents() {
         fill(&old, messages);
         drop(old);
         assert_migrated(&file::open(&path).unwrap(), messages);
-        // Once more, with nothing left to do.
+        // A second run finds nothing to do.
         assert_migrated(&file::open(&path).unwrap(), messages);
         assert!(!folder.path().join("messages.db-anew").exists());
     }
@@ -122,7 +122,7 @@ fn promise_5_an_interrupted_migration_continues() {
                 std::fs::copy(name(&path), name(&copy)).unwrap();
             }
         }
-        // The draft of a file that shrinks may be half written, too.
+        // The draft of a file that is being shrunk may be incomplete, too.
         std::fs::write(with_suffix(&copy, "-anew"), b"SQLite format 3").unwrap();
         assert_migrated(&file::open(&copy).unwrap(), 400);
         interrupted += 1;
@@ -158,7 +158,7 @@ fn a_step_that_fails_leaves_the_file_as_it_was() {
     let path = file::path(folder.path());
     let old = version_1(&path);
     fill(&old, 3);
-    // In the way of the second step's last table.
+    // A conflict with the second step's last table.
     old.execute_batch("CREATE TABLE delivery (x)").unwrap();
     assert!(migrate(&old, 1).is_err());
     assert_eq!(one::<i64>(&old, "PRAGMA user_version"), 1);

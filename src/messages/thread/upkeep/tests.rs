@@ -1,4 +1,4 @@
-//! The space of durable subscriptions on the disk, and how the file becomes smaller again.
+//! Tests of the space that durable subscriptions use on the disk, and of shrinking the file.
 
 use std::time::{Duration, Instant};
 
@@ -80,7 +80,7 @@ fn size(folder: &TempDir) -> u64 {
     std::fs::metadata(folder.path().join("messages.db")).unwrap().len()
 }
 
-/// Waits until nothing is left to be given back.
+/// Waits until there is nothing left to release.
 async fn tidied(store: &Store) {
     let soon = Instant::now() + Duration::from_secs(120);
     loop {
@@ -119,7 +119,7 @@ async fn a_message_is_stored_once_and_the_file_shrinks_when_it_is_gone() {
     write_back.await.unwrap();
     let full = size(&folder);
     assert!((6 * MIB..8 * MIB).contains(&full), "{full} bytes");
-    // One lets go of what it has: nothing is freed as long as others have it.
+    // One subscription releases its messages: nothing is freed as long as others have them.
     let acknowledged = store.run(Durability::Unsynced, |database| acknowledge(database, "s75", 96));
     assert_eq!(acknowledged.await.unwrap(), AcknowledgeOutcome::Done);
     assert_eq!(rows(store).await.0, 96);
@@ -216,7 +216,7 @@ async fn an_accounts_fullest_subscription_makes_room() {
     assert_eq!((other.1 / 5_000, other.2), (9, 0), "another account does not notice");
 }
 
-/// Each of 16 users that one user can become has a subscription of its own.
+/// Each of 16 users that one user can become has its own subscription.
 #[tokio::test]
 async fn subordinate_users_share_the_bounds_of_their_user() {
     use crate::user_accounts::OwnedRange;
@@ -237,7 +237,7 @@ async fn subordinate_users_share_the_bounds_of_their_user() {
         create(store, name, user(uid)).await.unwrap();
     }
     create(store, "other", user(2)).await.unwrap();
-    // A reload brings the accounts.
+    // A reload updates the accounts.
     handles.inbox.set_user_accounts(accounts).await;
     for name in names.iter().chain([&"other".to_owned()]) {
         for _ in 0..9 {
@@ -312,7 +312,8 @@ async fn a_large_acknowledgement_runs_in_steps() {
     assert_eq!(rows(store).await, (0, 0));
 }
 
-/// After an upgrade an account may have more than it may keep now: making room for one subscription then takes another's oldest.
+/// After an upgrade an account may have more than it may keep: making room for one subscription then deletes the oldest messages of
+/// another.
 #[tokio::test]
 async fn a_message_is_not_deleted_by_making_room_for_its_next_subscription() {
     let bounds = Bounds {

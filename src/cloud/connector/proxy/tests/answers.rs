@@ -11,7 +11,7 @@ async fn promise_8_each_answer_without_a_tunnel_is_a_problem_with_its_next_step(
         |scheme: &str| format!("HTTP/1.1 407 Auth\r\nProxy-Authenticate: {scheme} realm=\"hunter2\"\r\n\r\n");
     let status = |status: u16| format!("HTTP/1.1 {status} Phrase\r\nContent-Type: text/html\r\n\r\n<h1>hunter2</h1>");
     let user = Some(("gw", "hunter2"));
-    // The user that is configured, the answer, and what is said of it.
+    // The configured user, the answer, and the message.
     for (user, answer, remedy, words, step) in [
         (
             None,
