@@ -81,7 +81,7 @@ fn cases(world: &World, good: &str) -> Vec<Case> {
         ),
         case(
             "signed by a CA of the same name",
-            FleetCa::new().unwrap().sign_v3(&csr).unwrap(),
+            FleetCa::another().unwrap().sign_v3(&csr).unwrap(),
             "which has the issuer's name and another key",
             "put the certificate of the CA that has signed it into identity.ca-chain",
         ),

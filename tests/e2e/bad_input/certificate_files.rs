@@ -66,7 +66,7 @@ fn a_device_certificate_with_a_fault_is_a_warning() {
     let csr = world.gateway.wait_for_csr();
     world.gateway.stop();
     let request = fs::read_to_string(&csr).unwrap();
-    let twin = FleetCa::new().unwrap();
+    let twin = FleetCa::another().unwrap();
     for (pem, said) in [
         (request, "is the certificate signing request, not the certificate"),
         (

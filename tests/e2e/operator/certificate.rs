@@ -25,7 +25,7 @@ fn files(world: &World) -> Vec<String> {
     let entries = fs::read_dir(world.gateway.state("")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names
-        .filter(|name| name.contains("device.pem") || name.ends_with(".new"))
+        .filter(|name| name.contains("device.pem") || name.starts_with(".gatepost-"))
         .collect();
     names.sort();
     names
@@ -42,7 +42,7 @@ fn an_unusable_certificate_is_not_installed() {
         path
     };
     let good = world.ca.sign_v3(&csr).unwrap();
-    let other_ca = FleetCa::new().unwrap();
+    let other_ca = FleetCa::another().unwrap();
     let request = fs::read_to_string(&csr).unwrap();
     let key =
         "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n";

@@ -1,9 +1,11 @@
 //! The customer's certificate authority, created and used with the commands of the AWS article on just-in-time
 //! provisioning: <https://repost.aws/knowledge-center/aws-iot-core-jitp-setup>
 
+mod openssl;
+mod root;
+
 use std::fs;
 use std::path::{self, Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
@@ -11,27 +13,9 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::command;
+use self::openssl::openssl;
 
-/// The article's deviceRootCA_openssl.conf without the defaults of the prompts, because `-subj` sets the subject.
-const ROOT_CONFIG: &str = "\
-[ req ]
-distinguished_name = req_distinguished_name
-extensions         = v3_ca
-req_extensions     = v3_ca
-
-[ v3_ca ]
-basicConstraints   = CA:TRUE
-
-[ req_distinguished_name ]
-countryName        = Country Name (2 letter code)
-organizationName   = Organization Name (eg, company)
-";
-
-/// The article's values.
-const ROOT_SUBJECT: &str = "/C=IN/O=AMZ";
-
-const SIGN_CONFIG: &str = include_str!("fleet_ca.cnf");
+const SIGN_CONFIG: &str = include_str!("fleet_ca/sign.cnf");
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -61,33 +45,34 @@ pub struct SoftwareKey {
 }
 
 impl FleetCa {
-    /// Makes a root CA with an RSA key of 2048 bits, as the article does.
+    /// Creates a CA with the root that all CAs of this process share: an RSA key of 2048 bits, as in the article.
     ///
     /// # Errors
     /// If openssl is missing or fails.
     pub fn new() -> Result<Self> {
+        Self::with_root(root::create_shared)
+    }
+
+    /// Creates a CA with a root key of its own, and the same name.
+    ///
+    /// # Errors
+    /// If openssl is missing or fails.
+    pub fn another() -> Result<Self> {
+        Self::with_root(root::create_new)
+    }
+
+    fn with_root(create: fn(&Path) -> Result<()>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("gatepost-fleet-ca-").tempdir()?;
-        fs::write(folder.path().join("deviceRootCA_openssl.conf"), ROOT_CONFIG)?;
         fs::write(folder.path().join("sign.cnf"), SIGN_CONFIG)?;
         fs::write(folder.path().join("index.txt"), "")?;
-        let ca = Self { folder };
-        ca.openssl("genrsa -out deviceRootCA.key 2048", &[])?;
-        ca.openssl(
-            "req -new -sha256 -key deviceRootCA.key -nodes -out deviceRootCA.csr -config deviceRootCA_openssl.conf",
-            &["-subj".as_ref(), ROOT_SUBJECT.as_ref()],
-        )?;
-        ca.openssl(
-            "x509 -req -days 3650 -extfile deviceRootCA_openssl.conf -extensions v3_ca -in deviceRootCA.csr \
-             -signkey deviceRootCA.key -out deviceRootCA.pem",
-            &[],
-        )?;
-        Ok(ca)
+        create(folder.path())?;
+        Ok(Self { folder })
     }
 
     /// Returns the path of the root certificate.
     #[must_use]
     pub fn ca_pem_path(&self) -> PathBuf {
-        self.folder.path().join("deviceRootCA.pem")
+        self.folder.path().join(root::CERTIFICATE)
     }
 
     /// Returns the root certificate.
@@ -235,11 +220,4 @@ impl Validity {
             |time| OffsetDateTime::from(time).format(format_description!("[year][month][day][hour][minute][second]Z"));
         Ok((text(from)?, text(until)?))
     }
-}
-
-/// Runs openssl in `folder`, with arguments that are split at spaces, then arguments that may contain spaces.
-fn openssl(folder: &Path, words: &str, last: &[&Path]) -> Result<String> {
-    let mut openssl: Command = command::command("openssl");
-    openssl.current_dir(folder).args(words.split_whitespace()).args(last);
-    command::run(&mut openssl, "openssl")
 }

@@ -12,6 +12,7 @@ mod softhsm;
 mod tpm;
 mod tpm_daemons;
 mod tpm_relay;
+mod tpm_template;
 
 pub use interface::Token;
 pub use key_kind::KeyKind;

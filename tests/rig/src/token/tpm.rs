@@ -14,6 +14,7 @@ use super::interface::Token;
 use super::pkcs11_tool::Login;
 use super::tpm_daemons::{self, TCTI};
 use super::tpm_relay::TpmRelay;
+use super::tpm_template::TpmTemplate;
 use crate::command;
 use crate::process::{Process, Signal};
 use crate::wait;
@@ -44,7 +45,7 @@ pub struct Tpm {
 }
 
 impl Tpm {
-    /// Starts an empty TPM and creates a token in it.
+    /// Starts a TPM with an empty token. All TPMs of one process are copies of one.
     ///
     /// # Errors
     /// If swtpm, tpm2-abrmd, tpm2-tools, tpm2-pkcs11's tools or the bus are not installed or do not work.
@@ -79,12 +80,13 @@ impl Tpm {
         let address = format!("unix:path={}", folder.path().join("bus").display());
         let env = environment(&address, &store);
 
+        TpmTemplate::fill(pin, &state, &store, || initialize(&state, &address, &env, pin))?;
         let (swtpm, port) = tpm_daemons::start_swtpm(&state)?;
         let bus = tpm_daemons::start_bus(&address)?;
         let relay = relayed.then(|| TpmRelay::start(port)).transpose()?;
         let reached = relay.as_ref().map_or(port, TpmRelay::port);
         let resource_manager = tpm_daemons::start_resource_manager(reached, &env)?;
-        let tpm = Self {
+        Ok(Self {
             _resource_manager: resource_manager,
             _bus: bus,
             relay,
@@ -95,23 +97,7 @@ impl Tpm {
             pin_file,
             pin: pin.to_owned(),
             env,
-        };
-        tpm.forgive_wrong_pins()?;
-        tpm.tool("tpm2_ptool", &["init"])?;
-        tpm.tool(
-            "tpm2_ptool",
-            &[
-                "addtoken",
-                "--pid=1",
-                "--label",
-                LABEL,
-                "--userpin",
-                pin,
-                "--sopin",
-                SO_PIN,
-            ],
-        )?;
-        Ok(tpm)
+        })
     }
 
     /// Resets the TPM, as a power cut of the chip does: its state stays, every open session and handle is gone.
@@ -203,18 +189,38 @@ impl Tpm {
 
     /// Resets the count of wrong PINs. swtpm's default locks after 3 failures in 1000 s, and counts each unclean end as one.
     fn forgive_wrong_pins(&self) -> Result<()> {
-        self.tool(
-            "tpm2_dictionarylockout",
-            &["--setup-parameters", "-n", "1000", "-t", "1", "-l", "1"],
-        )
-        .map(drop)
+        forgive_wrong_pins(&self.env)
     }
 
     fn tool(&self, name: &str, args: &[&str]) -> Result<String> {
-        let mut tool: Command = command::command(name);
-        tool.envs(self.env()).env("TPM2TOOLS_TCTI", TCTI).args(args);
-        command::run(&mut tool, "tpm2-tools libtpm2-pkcs11-tools")
+        tool(&self.env, name, args)
     }
+}
+
+/// Makes a TPM with an empty token: its own state in the folder `state`, that of tpm2-pkcs11 where the environment says.
+fn initialize(state: &Path, bus: &str, env: &[(String, String)], pin: &str) -> Result<()> {
+    // Dropped from the last to the first.
+    let (_swtpm, port) = tpm_daemons::start_swtpm(state)?;
+    let _bus = tpm_daemons::start_bus(bus)?;
+    let _resource_manager = tpm_daemons::start_resource_manager(port, env)?;
+    forgive_wrong_pins(env)?;
+    tool(env, "tpm2_ptool", &["init"])?;
+    let labels = ["addtoken", "--pid=1", "--label", LABEL];
+    let pins = ["--userpin", pin, "--sopin", SO_PIN];
+    tool(env, "tpm2_ptool", &[labels, pins].concat())?;
+    // Without it the TPM counts a wrong PIN when it is started again.
+    tool(env, "tpm2_shutdown", &["--clear"]).map(drop)
+}
+
+fn forgive_wrong_pins(env: &[(String, String)]) -> Result<()> {
+    let parameters = ["--setup-parameters", "-n", "1000", "-t", "1", "-l", "1"];
+    tool(env, "tpm2_dictionarylockout", &parameters).map(drop)
+}
+
+fn tool(env: &[(String, String)], name: &str, args: &[&str]) -> Result<String> {
+    let mut tool: Command = command::command(name);
+    tool.envs(env.iter().cloned()).env("TPM2TOOLS_TCTI", TCTI).args(args);
+    command::run(&mut tool, "tpm2-tools libtpm2-pkcs11-tools")
 }
 
 /// Returns the environment of tpm2-pkcs11. Without a store in it, tpm2-pkcs11 uses HOME, and fails if that is not set.
