@@ -141,13 +141,15 @@ aws_as_program() {
         AWS_PAGER="" NO_PROXY=127.0.0.1,localhost aws --profile gatepost --endpoint-url "$AWS_ENDPOINT_URL" sts "$@"
 }
 
-# AWS names the session after the certificate, so the answer identifies this gateway.
+# AWS names the session after the certificate. That may be renewed before the answer is there, so the log of the cloud says
+# whose it is.
 caller_identity() {
-    local arn
+    local arn session
     load_endpoints
     arn=$(aws_as_program get-caller-identity --query Arn --output text)
-    [[ $arn == arn:aws:sts::*:assumed-role/telemetry/"$(field identity.certificate_id)" ]] ||
-        give_up "that is somebody else: $arn"
+    session=${arn##*/}
+    [[ $arn == arn:aws:sts::*:assumed-role/telemetry/"$session" ]] || give_up "that is no session of the role: $arn"
+    cloud_says "JITP +certificate ${session:0:12}: attached to thing " >/dev/null || give_up "that is somebody else: $arn"
     echo "$arn"
 }
 

@@ -68,7 +68,10 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
         ("DAYS=ten OUT=new", "DAYS=ten: it is a number of days"),
         ("DEVICE_DAYS=0 OUT=new", "DEVICE_DAYS=0: it is a number of days"),
         ("OUT=/dev/null/x", "/dev/null"),
-        ("AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new", "REGISTRATION_CODE"),
+        (
+            "AWS_MAX_ATTEMPTS=1 AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new",
+            "REGISTRATION_CODE",
+        ),
     ] {
         let told = shell.failing(&format!("{mistake} {fleet_ca}"));
         assert!(told.contains(said), "{mistake}: {told}");
@@ -99,13 +102,14 @@ fn fleet_ca_overwrites_no_key_and_names_mistakes() {
     );
     assert!(read("commands.sh").starts_with(b"# Just-in-time provisioning"));
     shell.failing(&format!(
-        "AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new {fleet_ca} >commands.sh"
+        "AWS_MAX_ATTEMPTS=1 AWS_ENDPOINT_URL=http://127.0.0.1:1 OUT=new {fleet_ca} >commands.sh"
     ));
     let kept = std::fs::read_to_string(shell.path().join("commands.sh")).unwrap();
     assert!(kept.starts_with("# fleet-ca has failed"), "{kept}");
 
     // Without access to AWS the template is created nevertheless, with a note about the reach of its policy.
     shell.set("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    shell.set("AWS_MAX_ATTEMPTS", "1");
     let printed = shell.try_step(&format!("MODE=SNI_ONLY OUT=alone {fleet_ca}"), "");
     assert!(
         printed.success && printed.both.contains("account *"),
