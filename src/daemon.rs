@@ -96,6 +96,7 @@ fn serve(
         fatals,
         reload_requests,
         session_events,
+        own_subscriptions,
         token_thread,
         cloud_thread,
         messages_ended,
@@ -107,6 +108,9 @@ fn serve(
         spawn_local(systemd::keep_status(context.clone(), hub));
         spawn_local(systemd::feed(cloud_thread.heartbeat, context.token.clone()));
         spawn_local(systemd::keep_loopback(context.clone()));
+        if let Some(own) = own_subscriptions {
+            spawn_local(context.inbox.clone().serve_own(own));
+        }
         spawn_local(fd_store.keep(context.cache.clone(), context.clock.clone()));
         let outcome = main_loop::run(reloader, signals, fatals, reload_requests).await;
         systemd::stopping();

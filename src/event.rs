@@ -159,6 +159,10 @@ events! {
     CertificateTaken = "certificate-taken", "43981266db0b47fa9bbcb94c0d45751e";
     /// A certificate was issued by enrolment and installed.
     CertificateEnrolled = "certificate-enrolled", "8641fd3bac864e1892337f19adf111ac";
+    /// A job of AWS IoT has begun or ended a rotation of the certificate.
+    CertificateRotation = "certificate-rotation", "477513ef0ae6498ba74447ece77835a2";
+    /// A job of AWS IoT has brought no new certificate.
+    CertificateRotationFailed = "certificate-rotation-failed", "a153f5b5a4e34c47a2a4732ebc0baed9";
     /// A certificate that AWS may have registered is not used.
     CertificateAbandoned = "certificate-abandoned", "e59e86cf3a9548f2a68ef083ca799d0b";
     /// An enrolment attempt has failed.

@@ -13,6 +13,8 @@ use crate::stdout::print;
 
 /// The policy variable for the thing whose name is the client ID (AWS IoT developer guide, thing-policy-variables).
 const THING: &str = "${iot:Connection.Thing.ThingName}";
+/// The topics of rotations by jobs of AWS IoT.
+const ROTATION_TOPICS: [&str; 2] = ["$aws/things/{thing}/jobs/#", "awslabs/things/{thing}/certificate/#"];
 /// Maximum number of characters of a policy document, without white space (quotas of AWS IoT Core).
 const MAX_CHARACTERS: usize = 2048;
 
@@ -57,8 +59,19 @@ fn policy(config: &Config, region: Option<&str>, account: &str) -> Value {
         let topic = vec![arn("topic", &literal(topic))];
         statements.push(allow("Presence", &["iot:Publish", "iot:RetainPublish"], topic));
     }
-    let publish = topics(config.access.iter().flat_map(|rule| &rule.publish));
-    let subscribe = topics(config.access.iter().flat_map(|rule| &rule.subscribe));
+    let rotation = config
+        .enrolment
+        .rotation_jobs
+        .then(|| ROTATION_TOPICS.map(str::to_owned));
+    let rotation = rotation.iter().flatten();
+    let publish = topics(
+        config
+            .access
+            .iter()
+            .flat_map(|rule| &rule.publish)
+            .chain(rotation.clone()),
+    );
+    let subscribe = topics(config.access.iter().flat_map(|rule| &rule.subscribe).chain(rotation));
     let each = |kind: &str, topics: &BTreeSet<String>| topics.iter().map(|topic| arn(kind, topic)).collect();
     if !publish.is_empty() {
         let actions = &["iot:Publish", "iot:RetainPublish"];

@@ -32,7 +32,7 @@ pub use session::{PresenceReport, SessionInputs, SessionReporters};
 
 use self::connector::Connector;
 use self::credentials::{Provider, Refreshers, SuccessRecord, Triggers};
-use self::enrolment::{EnrolmentInputs, EnrolmentTask};
+use self::enrolment::{EnrolmentInputs, EnrolmentTask, RotationInputs, RotationTask};
 use self::jitp::Provisioning;
 use self::network::NetworkReporter;
 use self::recovery::Recovery;
@@ -44,7 +44,7 @@ use crate::config::{Config, Mqtt};
 use crate::credentials::{AliasChanges, CredentialCache, WebTokenChanges};
 use crate::heartbeat::Heartbeat;
 use crate::identity::{IdentityReceiver, IdentityTask, LastAccepted};
-use crate::messages::{DesiredFilters, Outbox, Qos0Message, SessionEvent};
+use crate::messages::{DesiredFilters, Outbox, OwnSubscriber, Qos0Message, SessionEvent};
 use crate::retry::{Retries, RetryTarget};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
@@ -104,6 +104,8 @@ pub struct MessageChannels {
     pub desired_filters: watch::Receiver<DesiredFilters>,
     /// Events for the inbox.
     pub events: tokio::sync::mpsc::Sender<SessionEvent>,
+    /// Subscriptions of rotation, if it is configured.
+    pub own: Option<OwnSubscriber>,
 }
 
 impl Cloud {
@@ -161,6 +163,18 @@ impl Cloud {
         let enrolment = EnrolmentTask::new(&self.config, inputs);
         if let Some((task, progress)) = enrolment {
             identity_task.follow_enrolment(progress);
+            tokio::spawn(task.run());
+        }
+        if let Some(subscriber) = self.messages.own {
+            let inputs = RotationInputs {
+                clock: self.clock.clone(),
+                identity: self.identity.clone(),
+                session: self.session_reporters.session.watch(),
+                outbox: self.messages.outbox.clone(),
+                subscriber,
+            };
+            let (task, progress) = RotationTask::new(&self.config, inputs);
+            identity_task.follow_rotation(progress);
             tokio::spawn(task.run());
         }
         tokio::spawn(identity_task.run());

@@ -14,6 +14,8 @@ use crate::foreign_text;
 pub struct Enrolment {
     /// How the certificate is obtained.
     pub method: EnrolmentMethod,
+    /// Whether jobs of AWS IoT may have the certificate rotated.
+    pub rotation_jobs: bool,
     /// `[enrolment.est]`, which may be configured while another method is in use.
     pub(super) est: Option<EstConfig>,
     /// `[enrolment.claim]`, likewise.
@@ -110,7 +112,12 @@ pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Opt
         true => Some(check_claim(raw.claim, findings)?),
         false => None,
     };
-    Some(Enrolment { method, est, claim })
+    Some(Enrolment {
+        method,
+        rotation_jobs: raw.rotation_jobs.unwrap_or(false),
+        est,
+        claim,
+    })
 }
 
 fn check_est(raw: RawEst, findings: &mut Findings) -> Option<EstConfig> {
@@ -133,6 +140,19 @@ mod tests {
 
     fn load(table: &str) -> Result<Enrolment, String> {
         test_files::load(&format!("{MINIMUM}{table}"), &[]).map(|config| config.enrolment)
+    }
+
+    #[test]
+    fn rotation_by_jobs_is_off_unless_configured() {
+        for (table, expected) in [
+            ("", false),
+            ("[enrolment]\n", false),
+            ("[enrolment]\nrotation-jobs = false\n", false),
+            ("[enrolment]\nrotation-jobs = true\n", true),
+        ] {
+            assert_eq!(load(table).unwrap().rotation_jobs, expected, "{table}");
+        }
+        assert!(load("[enrolment]\nrotation-jobs = \"yes\"\n").is_err());
     }
 
     #[test]

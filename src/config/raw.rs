@@ -37,6 +37,7 @@ pub(super) struct RawNetwork {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct RawEnrolment {
     pub(super) method: Option<String>,
+    pub(super) rotation_jobs: Option<bool>,
     pub(super) est: RawEst,
     pub(super) claim: RawClaim,
 }

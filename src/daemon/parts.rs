@@ -23,7 +23,7 @@ use crate::local::{
     RateLimiter, RequestCounts, ThingName, mqtt_socket_path,
 };
 use crate::logging::LogLevel;
-use crate::messages::{self, SessionEvent};
+use crate::messages::{self, OwnSubscriptions, SessionEvent};
 use crate::problem::Fatal;
 use crate::retry::Retries;
 use crate::status::{
@@ -54,6 +54,8 @@ pub(super) struct Parts {
     pub(super) reload_requests: mpsc::Receiver<oneshot::Sender<ReloadOutcome>>,
     /// Events of the MQTT session, for the inbox.
     pub(super) session_events: mpsc::Receiver<SessionEvent>,
+    /// Subscriptions of gatepost itself.
+    pub(super) own_subscriptions: Option<OwnSubscriptions>,
     /// The token thread. Dropping this closes the token.
     pub(super) token_thread: TokenThread,
     /// The cloud thread.
@@ -134,6 +136,9 @@ impl Parts {
         let bounds = config.mqtt.bounds.clone();
         let messages = messages::spawn(&config.folders.state, bounds, clock.clone(), reporters.messages)?;
 
+        let own = config.enrolment.rotation_jobs.then(messages::own_subscriptions);
+        let (own_subscriber, own_subscriptions) = own.unzip();
+
         let (reload_sender, reload_requests) = mpsc::channel(RELOAD_REQUESTS);
         let retries = Retries::new();
         subordinate::log_problems(&config);
@@ -195,6 +200,7 @@ impl Parts {
                 qos0_messages: messages.qos0_messages,
                 desired_filters: messages.desired_filters,
                 events: messages.event_sender,
+                own: own_subscriber,
             },
             retries,
             shutdown: ending,
@@ -223,6 +229,7 @@ impl Parts {
             fatals,
             reload_requests,
             session_events: messages.session_events,
+            own_subscriptions,
             token_thread,
             cloud_thread: CloudThread {
                 heartbeat,

@@ -17,7 +17,7 @@ use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
 use crate::problem::{Problem, Remedy};
-use crate::status::{EnrolmentDetails, IdentityDetails, IdentityPhase, Reporter};
+use crate::status::{EnrolmentDetails, IdentityDetails, IdentityPhase, Reporter, RotationDetails};
 use crate::token::{PublicKey, Token};
 
 /// The wait before the token is asked again to sign the request.
@@ -49,6 +49,8 @@ pub struct IdentityTask {
     last_accepted: LastAccepted,
     /// The state of enrolment, with the reason why it has not obtained a certificate yet.
     enrolment: watch::Receiver<Option<EnrolmentDetails>>,
+    /// The state of a rotation that a job of AWS IoT asks for.
+    rotation: watch::Receiver<Option<RotationDetails>>,
     /// Whether the identity was accepted while its validity could not be checked.
     accepted_with_clock_unset: bool,
 }
@@ -79,6 +81,7 @@ impl IdentityTask {
             files,
             last_accepted,
             enrolment: watch::channel(None).1,
+            rotation: watch::channel(None).1,
             accepted_with_clock_unset: false,
         };
         (task, receiver)
@@ -94,6 +97,11 @@ impl IdentityTask {
         self.enrolment = enrolment;
     }
 
+    /// Shows the state of rotations in the status.
+    pub fn follow_rotation(&mut self, rotation: watch::Receiver<Option<RotationDetails>>) {
+        self.rotation = rotation;
+    }
+
     /// Runs as long as the daemon.
     pub async fn run(mut self) {
         let mut public_key = self.token.public_key();
@@ -105,6 +113,7 @@ impl IdentityTask {
                 () = self.files.changed() => {}
                 Ok(()) = self.steps.changed() => {}
                 Ok(()) = self.enrolment.changed() => {}
+                Ok(()) = self.rotation.changed() => {}
                 () = tokio::time::sleep(again.unwrap_or(Duration::MAX)) => {}
             }
         }
@@ -114,6 +123,9 @@ impl IdentityTask {
     fn evaluate(&mut self, public: PublicKey) -> Option<Duration> {
         if let Some(enrolment) = self.enrolment.borrow_and_update().clone() {
             self.reporter.details(|details| details.enrolment = Some(enrolment));
+        }
+        if let Some(rotation) = self.rotation.borrow_and_update().clone() {
+            self.reporter.details(|details| details.rotation = Some(rotation));
         }
         let key = TokenKey::new(self.token.clone(), public);
         let info = key.public().subject_public_key_info();

@@ -39,6 +39,7 @@ pub use inbox::durable::subscription::{
     AcknowledgeOutcome, DurableSubscription, DurableSubscriptionError, SubscriptionStatus,
 };
 pub use inbox::filters::{DesiredFilter, DesiredFilters, Interest, MAX_FILTERS, has_wildcard, minimal_cover};
+pub use inbox::own_subscriptions::{OwnItem, OwnSubscriber, OwnSubscriptions, own_subscriptions};
 pub use inbox::session_event::SessionEvent;
 pub use inbox::stream::Subscription;
 pub use inbox::subscriber::{SubscribeError, Subscriber};

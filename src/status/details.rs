@@ -119,6 +119,22 @@ pub struct IdentityDetails {
     /// State of the enrolment, if gatepost renews the certificate automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enrolment: Option<EnrolmentDetails>,
+    /// State of the rotation by jobs of AWS IoT, if it is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationDetails>,
+}
+
+/// Status fields of a rotation that a job of AWS IoT asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RotationDetails {
+    /// The job that is carried out; `None` while there is none.
+    pub job_id: Option<String>,
+    /// The step that it has reached.
+    pub step: Option<&'static str>,
+    /// Since when it is carried out, RFC 3339.
+    pub since: Option<String>,
+    /// Why the last job has brought no certificate, or why jobs cannot be received.
+    pub problem: Option<Problem>,
 }
 
 /// Status fields of enrolment.

@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use cloudlet::Cloudlet;
+use cloudlet::{CertificateStatus, Cloudlet, Thing};
 use rig::command;
+use rig::fleet_ca::{FleetCa, SoftwareKey, Validity};
 use rig::token::SoftHsm;
 
 use crate::support::{self, Gateway, PIN, options};
@@ -147,4 +148,92 @@ assert template == json.load(open(f"{folder}/provisioning-template.json")), temp
     let shell = support::shell(&cloud);
     shell.write("compare.py", compare);
     shell.step(&format!("'{}' compare.py {FOLDER}", command::python().display()));
+}
+
+/// The clean-up of the CloudFormation template, run as Lambda runs it, against the API of the local cloud.
+#[test]
+fn the_clean_up_deletes_what_has_expired_and_nothing_else() {
+    let ca = FleetCa::new().unwrap();
+    let cloud = Cloudlet::start(options()).unwrap();
+    let id = cloud
+        .register_ca(&ca.ca_pem().unwrap(), cloud.article_template())
+        .unwrap();
+    let mut certificates = Vec::new();
+    for validity in [Validity::Expired, Validity::Now, Validity::NotYet, Validity::Expired] {
+        let key = SoftwareKey::new(&format!("/CN=gw-{}", certificates.len())).unwrap();
+        let pem = ca.sign_v3_valid(&key.csr_path(), validity).unwrap();
+        let made = cloud.account().change(|account| {
+            account.put_thing(Thing::new("gw-0"))?;
+            let id = account.register_certificate_pem(&pem, CertificateStatus::Active, true)?;
+            account.attach_thing(&id, "gw-0")?;
+            Ok(id)
+        });
+        certificates.push(made.unwrap());
+    }
+    let policy = cloud.account().change(|account| {
+        account.create_policy(cloudlet::Policy::seed_with_credentials("123456789012", "us-east-1"))?;
+        let name = account
+            .policies()
+            .next()
+            .map(|policy| policy.name().to_owned())
+            .unwrap();
+        for id in &certificates {
+            account.attach_policy(id, &name)?;
+        }
+        Ok(name)
+    });
+    let run = r#"
+import os, sys, time, yaml
+
+class Loader(yaml.SafeLoader):
+    pass
+
+Loader.add_multi_constructor("!", lambda loader, tag, node: node.value)
+resources = yaml.load(open(f"{sys.argv[1]}/gatepost.yaml"), Loader)["Resources"]
+code = resources["CleanUpFunction"]["Properties"]["Code"]["ZipFile"]
+assert len(code) <= 4096, len(code)
+# Certificates that were registered a moment ago count as old.
+os.environ["CA"], os.environ["DAYS"] = sys.argv[2], sys.argv[3]
+scope = {}
+exec(code, scope)
+
+class Context:
+    def get_remaining_time_in_millis(self):
+        return int(sys.argv[4])
+
+time.sleep(1.1)
+print(scope["handler"]({}, Context()))
+"#;
+    let shell = support::shell(&cloud);
+    shell.write("run.py", run);
+    let clean_up = |days: &str, left: &str| {
+        let python = command::python();
+        shell.step(&format!(
+            "'{}' run.py {FOLDER} {} {days} {left}",
+            python.display(),
+            id.as_str()
+        ))
+    };
+    // Nothing has been expired for so long, and there may be no time left.
+    assert!(clean_up("30", "900000").ends_with("\n0\n"));
+    assert!(clean_up("0", "1000").contains("left for tomorrow"));
+    assert_eq!(cloud.account().read(|account| account.certificates().count()), 4);
+    let said = clean_up("0", "900000");
+    assert!(said.contains("2 expired certificates deleted"), "{said}");
+    let kept = cloud.account().read(|account| {
+        account
+            .certificates()
+            .map(|known| (known.id.clone(), known.status))
+            .collect::<Vec<_>>()
+    });
+    let mut expected = vec![
+        (certificates[1].clone(), CertificateStatus::Active),
+        (certificates[2].clone(), CertificateStatus::Active),
+    ];
+    expected.sort_by(|one, other| one.0.as_str().cmp(other.0.as_str()));
+    assert_eq!(kept, expected);
+    assert!(
+        policy.is_ok() && cloud.things().len() == 1,
+        "the thing and the policy stay"
+    );
 }

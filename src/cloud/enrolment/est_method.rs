@@ -159,7 +159,8 @@ fn unusable_secret(why: &str) -> Failure {
     Failure::refused(problem)
 }
 
-fn renewal_request(
+/// The signing request for a certificate like the one in use.
+pub(super) fn renewal_request(
     identity: &Arc<Identity>,
     key_info: &[u8],
 ) -> Result<CertificateSigningRequestDer<'static>, Failure> {

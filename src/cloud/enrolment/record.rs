@@ -123,7 +123,7 @@ pub(super) fn seconds(moment: SystemTime) -> u64 {
 }
 
 /// Converts seconds since 1970 to a time. A number that is too large counts as 1970, which is in the past.
-fn moment(seconds: u64) -> SystemTime {
+pub(super) fn moment(seconds: u64) -> SystemTime {
     let since = Duration::from_secs(seconds);
     SystemTime::UNIX_EPOCH
         .checked_add(since)

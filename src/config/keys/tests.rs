@@ -68,6 +68,7 @@ fn a_change_of_each_key_is_named_and_no_other() {
         ("mqtt.inbox-max-bytes", "1000000"),
         ("mqtt.inbox-max-messages", "10"),
         ("enrolment.method", "\"est\""),
+        ("enrolment.rotation-jobs", "true"),
         ("enrolment.est.url", "\"https://est.example/.well-known/est/fleet\""),
         ("enrolment.est.server-ca", "\"/etc/gatepost/other.pem\""),
         ("enrolment.est.user", "\"gw\""),

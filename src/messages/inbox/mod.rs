@@ -9,6 +9,7 @@ mod dispatch;
 pub(in crate::messages) mod durable;
 pub(in crate::messages) mod filters;
 mod open_stream;
+pub(in crate::messages) mod own_subscriptions;
 mod permissions;
 mod reader_bans;
 mod retry_unstored;

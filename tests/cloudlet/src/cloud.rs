@@ -19,6 +19,7 @@ use crate::front::{ClientRecords, Connections, Lifecycle, ServicePublisher};
 use crate::jobs::Jobs;
 use crate::policy::{Context, Decision, Request, evaluate};
 use crate::provisioning;
+use crate::rotator::Rotations;
 use crate::shadow::Shadows;
 use crate::switches::{FirstContact, SwitchBoard};
 use crate::tls::ServerConfigs;
@@ -70,6 +71,7 @@ pub(crate) struct Cloud {
     pub(crate) publisher: ServicePublisher,
     pub(crate) shadows: Shadows,
     pub(crate) jobs: Jobs,
+    pub(crate) rotations: Rotations,
     pub(crate) connection_counts: Mutex<HashMap<String, u64>>,
     pub(crate) last_connect: Mutex<HashMap<String, Instant>>,
 }

@@ -18,6 +18,7 @@ use crate::fleet_provisioning::{DeviceAuthority, OwnershipTokens};
 use crate::front::{ClientRecords, Connections, Lifecycle, ServicePublisher};
 use crate::jobs::Jobs;
 use crate::listener::Listener;
+use crate::rotator::Rotations;
 use crate::shadow::Shadows;
 use crate::switches::SwitchBoard;
 use crate::tls::{Authority, ServerConfigs};
@@ -32,7 +33,7 @@ pub struct Cloudlet {
     runtime: Option<Runtime>,
     broker: Broker,
     pub(crate) cloud: Arc<Cloud>,
-    authority: Authority,
+    pub(crate) authority: Authority,
     policy: Policy,
     _folders: (Option<TempDir>, TempDir),
 }
@@ -100,6 +101,7 @@ impl Cloudlet {
             publisher,
             shadows: Shadows::default(),
             jobs: Jobs::default(),
+            rotations: Rotations::default(),
             connection_counts: Mutex::default(),
             last_connect: Mutex::default(),
         });
@@ -135,11 +137,6 @@ impl Cloudlet {
     /// Returns the root certificate that clients must trust in place of Amazon's.
     pub fn root_ca_pem(&self) -> &str {
         self.authority.pem()
-    }
-
-    /// Returns the path of the root certificate.
-    pub fn root_ca_path(&self) -> &Path {
-        self.authority.path()
     }
 
     /// Returns the records of the account, for direct reads and changes.

@@ -1,5 +1,7 @@
 //! Jobs, for tests that hold the handle of the cloudlet.
 
+use std::collections::BTreeMap;
+
 use crate::jobs::{self, NewJob};
 use crate::{Cloudlet, Error};
 
@@ -15,6 +17,17 @@ impl Cloudlet {
                 timeout_minutes: None,
             },
         )
+    }
+
+    /// CancelJob; `force` also cancels what is in progress.
+    pub fn cancel_job(&self, id: &str, force: bool) -> Result<(), Error> {
+        jobs::cancel(&self.cloud, id, force)
+    }
+
+    /// The status details of a job's latest execution on a thing.
+    pub fn job_details(&self, id: &str, thing: &str) -> BTreeMap<String, String> {
+        let known = self.cloud.jobs.status(thing, id);
+        known.map(|(_, details)| details).unwrap_or_default()
     }
 
     /// Returns the status of a job's latest execution on a thing, such as `IN_PROGRESS`.

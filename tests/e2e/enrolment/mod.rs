@@ -1,8 +1,10 @@
 //! Enrolment by EST: an empty gateway comes online without a human, renews its certificate, and reports problems.
 
 mod claim;
+mod fleet;
 mod helper;
 mod misbehaviour;
+mod rotation;
 
 use std::fs;
 use std::path::Path;

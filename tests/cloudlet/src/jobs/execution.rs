@@ -38,7 +38,7 @@ impl Status {
         NAMES.iter().find(|(_, name)| *name == text).map(|(status, _)| *status)
     }
 
-    pub(super) fn is_terminal(self) -> bool {
+    pub(crate) fn is_terminal(self) -> bool {
         !matches!(self, Self::Queued | Self::InProgress)
     }
 }

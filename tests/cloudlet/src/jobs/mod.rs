@@ -25,6 +25,8 @@ use crate::device_services::{Reply, Request};
 use crate::front::DirectMessage;
 use crate::json::set;
 use crate::mqtt::{Properties, QoS};
+use crate::rotator;
+pub(crate) use execution::Status;
 use notification::Notification;
 use rejection::Rejection;
 use request::JobRequest;
@@ -37,6 +39,7 @@ pub(crate) async fn answer(request: Request) -> Vec<Reply> {
     let cloud = request.cloud.clone();
     if let Some((thing, operation)) = operation(&request.topic) {
         publish_all(&cloud, cloud.jobs.expire(&thing, Instant::now()));
+        rotator::look_for_ended_jobs(&cloud, &thing);
         let (suffix, payload) = match carry_out(&cloud, &thing, &operation, &request.payload) {
             Ok(payload) => ("accepted", payload),
             Err(rejection) => ("rejected", rejection.payload()),
@@ -70,6 +73,7 @@ fn carry_out(cloud: &Arc<Cloud>, thing: &str, operation: &Operation, payload: &[
     };
     let (mut answer, news) = answered.map_err(|rejection| rejection.with_token(token.clone()))?;
     publish_all(cloud, news);
+    rotator::look_for_ended_jobs(cloud, thing);
     watch_timer(cloud, thing);
     set(&mut answer, "timestamp", json!(crate::json::unix_seconds()));
     if let Some(token) = token {
@@ -104,6 +108,7 @@ fn watch_timer(cloud: &Arc<Cloud>, thing: &str) {
         tokio::spawn(async move {
             sleep_until(due).await;
             publish_all(&cloud, cloud.jobs.expire(&thing, Instant::now()));
+            rotator::look_for_ended_jobs(&cloud, &thing);
         });
     }
 }

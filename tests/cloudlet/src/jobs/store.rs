@@ -14,6 +14,8 @@ use super::rejection::Rejection;
 use super::request::{JobRequest, StepTimer};
 use crate::json::set;
 
+/// Status details by name.
+type Details = BTreeMap<String, String>;
 /// An answer, and the notifications that it causes.
 type Answered = Result<(Value, Vec<Notification>), Rejection>;
 
@@ -107,6 +109,29 @@ impl Jobs {
         let mut state = self.0.lock();
         let execution = state.queues.get_mut(thing)?.find(job, None).ok()?;
         Some(execution.json(thing, false))
+    }
+
+    /// The state of an execution, with its details.
+    pub(crate) fn status(&self, thing: &str, job: &str) -> Option<(Status, Details)> {
+        let mut state = self.0.lock();
+        let execution = state.queues.get_mut(thing)?.find(job, None).ok()?;
+        Some((execution.status, execution.details.clone()))
+    }
+
+    /// The document and the details of an execution that is in progress.
+    pub(crate) fn in_progress(&self, thing: &str, job: &str) -> Option<(Value, Details)> {
+        let mut state = self.0.lock();
+        let execution = state.queues.get_mut(thing)?.find(job, None).ok()?;
+        (execution.status == Status::InProgress).then(|| (execution.document.clone(), execution.details.clone()))
+    }
+
+    /// UpdateJobExecution of the API: new details of an execution that is in progress.
+    pub(crate) fn set_details(&self, thing: &str, job: &str, details: &Details) {
+        let mut state = self.0.lock();
+        let found = state.queues.get_mut(thing).and_then(|queue| queue.find(job, None).ok());
+        if let Some(execution) = found.filter(|execution| execution.status == Status::InProgress) {
+            execution.change(Status::InProgress, Some(details), crate::json::unix_seconds());
+        }
     }
 
     /// GetPendingJobExecutions.

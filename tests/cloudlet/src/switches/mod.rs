@@ -3,6 +3,7 @@
 
 mod credentials;
 mod fleet_provisioning;
+mod rotator;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use parking_lot::Mutex;
 use crate::front::limits;
 pub use credentials::{Answer, CredentialSwitches, Date, Lifetime};
 pub use fleet_provisioning::{FleetProvisioningSwitches, IssuedSubject};
+pub use rotator::{RotatorFault, RotatorSwitches, RotatorVersion};
 
 /// The handling of connections whose certificate is not provisioned yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -137,6 +139,8 @@ pub struct Switches {
     pub credentials: CredentialSwitches,
     /// Switches of fleet provisioning.
     pub fleet: FleetProvisioningSwitches,
+    /// Switches of the backend of AWS's certificate rotator.
+    pub rotator: RotatorSwitches,
 }
 
 impl Default for Switches {
@@ -170,6 +174,7 @@ impl Default for Switches {
             job_minute: Duration::from_secs(60),
             credentials: CredentialSwitches::default(),
             fleet: FleetProvisioningSwitches::default(),
+            rotator: RotatorSwitches::default(),
         }
     }
 }

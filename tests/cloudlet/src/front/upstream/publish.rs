@@ -11,6 +11,7 @@ use crate::front::limits;
 use crate::front::pace::{Pace, Passage};
 use crate::front::session::Session;
 use crate::mqtt::{Acknowledgement, Packet, Protocol, Publish, QoS, Value, property, reason};
+use crate::rotator;
 
 pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> Result<(), End> {
     let session = forwarder.session;
@@ -110,8 +111,15 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
         let message = (publish.topic.clone(), publish.payload.clone());
         session.state.lock().to_tell.insert(publish.packet_id, message);
     }
+    let message = rotator::Message {
+        client_id: session.client_id.clone(),
+        certificate: session.certificate.clone(),
+        topic: publish.topic.clone(),
+        payload: publish.payload.clone(),
+    };
     forwarder.forward(Packet::Publish(publish)).await?;
     session.cloud.events.push(published);
+    rotator::receive(&session.cloud, &message);
     Ok(())
 }
 

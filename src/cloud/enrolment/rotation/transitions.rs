@@ -1,0 +1,172 @@
+//! The transitions of a rotation from one step to the next.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::machine::{ANSWER_TIMEOUT, Action, CREATE_TIMEOUT, Outcome, Rotation};
+use super::messages::{
+    Job, commit_payload, describe_topic, end_payload, is_committed, rotator_topic, start_payload, update_topic,
+};
+use super::record::{Record, Step};
+
+impl Rotation {
+    /// Takes a job on, if it asks for a rotation.
+    pub(super) fn consider(&mut self, thing: &str, job: Job, now: u64) {
+        if !job.is_rotation || job.has_ended {
+            return;
+        }
+        let is_queued = job.is_queued;
+        let id = job.id;
+        self.record = Some(Record {
+            job: id.clone(),
+            thing: thing.to_owned(),
+            since: now,
+            step: Step::Starting,
+        });
+        if !is_queued {
+            // Whatever was done for it is not known here any more.
+            return self.fail("the gateway has no record of this rotation".to_owned());
+        }
+        self.go_to(Step::Starting);
+        self.actions.push(Action::Report {
+            job: id.clone(),
+            outcome: Outcome::Started,
+        });
+        self.ask(update_topic(thing, &id), start_payload(), ANSWER_TIMEOUT);
+    }
+
+    /// Goes on after the job was looked at.
+    pub(super) fn go_on(&mut self, job: &Job, step: Step) {
+        if job.has_ended {
+            return self.ended(step);
+        }
+        if !std::mem::take(&mut self.resumes) {
+            return;
+        }
+        let Some(record) = self.record.clone() else { return };
+        let update = update_topic(&record.thing, &record.job);
+        match step {
+            Step::Starting => self.ask(update, start_payload(), ANSWER_TIMEOUT),
+            Step::Requesting => self.request(),
+            Step::Committing { .. } if is_committed(&job.details) => {
+                self.go_to(Step::Succeeding);
+                self.ask(update, end_payload(&job.details, None), ANSWER_TIMEOUT);
+            }
+            Step::Committing { .. } => self.commit(),
+            Step::Succeeding => self.ask(update, end_payload(&job.details, None), ANSWER_TIMEOUT),
+            Step::Failing { reason } => self.ask(update, end_payload(&job.details, Some(&reason)), ANSWER_TIMEOUT),
+            Step::Installing { .. } | Step::Proving { .. } | Step::Returning { .. } => {}
+        }
+    }
+
+    /// The job has ended without the gateway: it was cancelled or has timed out.
+    pub(super) fn ended(&mut self, step: Step) {
+        let reason = "the job has ended at AWS: it was cancelled, or has timed out".to_owned();
+        match step {
+            Step::Starting | Step::Requesting | Step::Installing { .. } => self.finish(Outcome::Failed(reason)),
+            Step::Failing { reason } => self.finish(Outcome::Failed(reason)),
+            Step::Succeeding => self.finish(Outcome::Succeeded),
+            Step::Proving { .. } | Step::Committing { .. } => self.go_back(step, reason, true),
+            Step::Returning {
+                certificate_id,
+                previous,
+                reason,
+                ..
+            } => self.go_to(Step::Returning {
+                certificate_id,
+                previous,
+                reason,
+                has_ended: true,
+            }),
+        }
+    }
+
+    pub(super) fn go_back(&mut self, step: Step, reason: String, has_ended: bool) {
+        let (Step::Proving {
+            certificate_id,
+            previous,
+        }
+        | Step::Committing {
+            certificate_id,
+            previous,
+        }) = step
+        else {
+            return;
+        };
+        self.deadline = None;
+        self.go_to(Step::Returning {
+            certificate_id,
+            previous: previous.clone(),
+            reason,
+            has_ended,
+        });
+        self.actions.push(Action::Restore { previous });
+    }
+
+    pub(super) fn returned(&mut self, reason: String, has_ended: bool) {
+        match has_ended {
+            true => self.finish(Outcome::Failed(reason)),
+            false => self.fail(reason),
+        }
+    }
+
+    pub(super) fn request(&mut self) {
+        if let Some(record) = &self.record {
+            let job = record.job.clone();
+            if record.step != Step::Requesting {
+                self.go_to(Step::Requesting);
+            }
+            self.actions.push(Action::Request { job });
+            self.deadline = Some(Instant::now() + CREATE_TIMEOUT);
+        }
+    }
+
+    pub(super) fn commit(&mut self) {
+        if let Some(record) = &self.record {
+            let topic = rotator_topic(&record.thing, "commit");
+            let payload = commit_payload(&record.job);
+            self.ask(topic, payload, ANSWER_TIMEOUT);
+        }
+    }
+
+    /// Asks for the job. The answer decides how its step goes on.
+    pub(super) fn describe(&mut self) {
+        if let Some(record) = &self.record {
+            let topic = describe_topic(&record.thing, &record.job);
+            self.resumes = true;
+            self.ask(topic, "{}".to_owned(), ANSWER_TIMEOUT);
+        }
+    }
+
+    pub(super) fn ask(&mut self, topic: String, payload: String, patience: Duration) {
+        self.publish(topic, payload);
+        self.deadline = Some(Instant::now() + patience);
+    }
+
+    pub(super) fn publish(&mut self, topic: String, payload: String) {
+        self.actions.push(Action::Publish { topic, payload });
+    }
+
+    pub(super) fn go_to(&mut self, step: Step) {
+        if let Some(record) = &mut self.record {
+            record.step = step;
+            self.tries = 0;
+            self.file.write(record);
+        }
+    }
+
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        self.deadline = None;
+        self.tries = 0;
+        if let Some(record) = self.record.take() {
+            self.file.remove();
+            self.actions.push(Action::Report {
+                job: record.job,
+                outcome,
+            });
+            // Another job may be waiting.
+            self.publish(describe_topic(&record.thing, "$next"), "{}".to_owned());
+        }
+    }
+}

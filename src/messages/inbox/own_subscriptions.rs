@@ -1,0 +1,162 @@
+//! Subscriptions of gatepost itself, for a task of another thread.
+//!
+//! They are streams as those of programs, so AWS sees each filter once, and a message goes to all who want it.
+
+use std::future::{pending, poll_fn};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::Inbox;
+use super::delivery::{StreamEnd, StreamItem};
+use super::filters::MAX_FILTERS;
+use super::stream::Subscription;
+use super::subscriber::{SubscribeError, Subscriber};
+use crate::messages::message::Received;
+use crate::messages::owner::Owner;
+use crate::problem::Problem;
+use crate::qos::Qos;
+
+/// Before a filter that could not be subscribed to is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+/// Items that wait for the task.
+const MAX_ITEMS: usize = 64;
+/// Name of the reader, for the limits.
+const READER: &str = "gatepost";
+
+/// An item for the task.
+#[derive(Debug)]
+pub enum OwnItem {
+    /// A message.
+    Message(Arc<Received>),
+    /// A filter cannot be subscribed to for now.
+    Refused(Problem),
+}
+
+/// The task's end.
+#[derive(Debug)]
+pub struct OwnSubscriber {
+    /// The filters that the task wants.
+    pub filters: watch::Sender<Vec<String>>,
+    /// What comes of them.
+    pub items: mpsc::Receiver<OwnItem>,
+}
+
+/// The inbox's end.
+#[derive(Debug)]
+pub struct OwnSubscriptions {
+    filters: watch::Receiver<Vec<String>>,
+    items: mpsc::Sender<OwnItem>,
+}
+
+/// Makes both ends.
+pub fn own_subscriptions() -> (OwnSubscriber, OwnSubscriptions) {
+    let (filter_sender, filters) = watch::channel(Vec::new());
+    let (items, item_receiver) = mpsc::channel(MAX_ITEMS);
+    let subscriber = OwnSubscriber {
+        filters: filter_sender,
+        items: item_receiver,
+    };
+    (subscriber, OwnSubscriptions { filters, items })
+}
+
+impl Inbox {
+    /// Serves subscriptions of gatepost itself until their task ends.
+    pub async fn serve_own(self: Rc<Self>, own: OwnSubscriptions) {
+        let OwnSubscriptions { mut filters, items } = own;
+        let mut open: Vec<(String, Subscription)> = Vec::new();
+        loop {
+            let wanted = filters.borrow_and_update().clone();
+            open.retain(|(filter, _)| wanted.contains(filter));
+            let mut retry = None;
+            for filter in &wanted {
+                if open.iter().any(|(known, _)| known == filter) {
+                    continue;
+                }
+                match self.subscribe(&subscriber(filter)) {
+                    Ok(subscription) => open.push((filter.clone(), subscription)),
+                    Err(why) => {
+                        retry = Some(Instant::now() + RETRY);
+                        if items.send(OwnItem::Refused(describe(filter, &why))).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+            if forward(&mut open, &mut filters, &items, retry).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// Forwards items until the filters must be looked at again; `None` once the task has ended.
+async fn forward(
+    open: &mut Vec<(String, Subscription)>,
+    filters: &mut watch::Receiver<Vec<String>>,
+    items: &mpsc::Sender<OwnItem>,
+    mut retry: Option<Instant>,
+) -> Option<()> {
+    loop {
+        let due = async {
+            match retry {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            changed = filters.changed() => return changed.ok(),
+            () = due => return Some(()),
+            (index, item) = next_item(open) => match item {
+                Some(StreamItem::Message(delivery)) => items.send(OwnItem::Message(delivery.message)).await.ok()?,
+                Some(StreamItem::End(StreamEnd::Refused(problem))) => {
+                    open.remove(index);
+                    retry = Some(Instant::now() + RETRY);
+                    items.send(OwnItem::Refused(problem)).await.ok()?;
+                }
+                Some(StreamItem::End(_)) | None => {
+                    open.remove(index);
+                    retry.get_or_insert(Instant::now() + Duration::from_secs(1));
+                }
+            },
+        }
+    }
+}
+
+/// The next item, and the index of its subscription.
+async fn next_item(open: &mut [(String, Subscription)]) -> (usize, Option<StreamItem>) {
+    poll_fn(|context| {
+        for (index, (_, subscription)) in open.iter_mut().enumerate() {
+            if let Poll::Ready(item) = subscription.poll_next(context) {
+                return Poll::Ready((index, item));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn subscriber(filter: &str) -> Subscriber {
+    Subscriber {
+        reader: READER.to_owned(),
+        owner: Owner::Unknown(READER.to_owned()),
+        accounts: Arc::default(),
+        filter: filter.to_owned(),
+        qos: Qos::AtLeastOnce,
+        max_filters: MAX_FILTERS,
+    }
+}
+
+fn describe(filter: &str, why: &SubscribeError) -> Problem {
+    let reason = match why {
+        SubscribeError::TooManyStreams(_) | SubscribeError::TooManyFilters(_) | SubscribeError::TooManyOfReader(_) => {
+            "local programs use all the filters that AWS allows"
+        }
+        SubscribeError::Banned(_) | SubscribeError::Durable(_) | SubscribeError::Unusable(_) => "it is tried again",
+    };
+    Problem::wait(format!("gatepost cannot subscribe to {filter} for now: {reason}"))
+}
