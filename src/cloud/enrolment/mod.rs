@@ -13,6 +13,8 @@ mod claim_method;
 mod claim_progress;
 mod client;
 mod credential;
+#[cfg(test)]
+mod crowd_tests;
 mod csr_from_certificate;
 pub mod est;
 mod est_method;

@@ -138,7 +138,11 @@ impl EnrolmentTask {
                     self.report(None, None, Some(problem));
                     LOOK_AGAIN
                 }
-                Some(Step::WaitForClock) | None => LOOK_AGAIN,
+                Some(Step::WaitForClock) => {
+                    self.report(None, None, Some(without_clock()));
+                    LOOK_AGAIN
+                }
+                None => LOOK_AGAIN,
             };
             tokio::select! {
                 Ok(()) = self.identity.changed() => {}
@@ -277,6 +281,12 @@ impl EnrolmentTask {
             journal!(level, Event::EnrolmentFailed; "enrolment: {problem}");
         }
     }
+}
+
+/// The clock is that of a machine that has just booted.
+fn without_clock() -> Problem {
+    Problem::wait("no certificate is asked for before the clock is set: it decides which certificates are valid")
+        .next("look why time synchronisation (timedatectl timesync-status) has not set the clock")
 }
 
 fn lifetime(offered: &Offered) -> Duration {

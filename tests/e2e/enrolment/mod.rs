@@ -5,6 +5,7 @@ mod fleet;
 mod helper;
 mod misbehaviour;
 mod rotation;
+mod silence;
 
 use std::fs;
 use std::path::Path;

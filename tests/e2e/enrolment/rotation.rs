@@ -239,7 +239,7 @@ fn each_failure_of_a_rotation_is_told_and_the_certificate_stays() {
         (
             None,
             IssuedSubject::Default,
-            "AWS IoT Certificate, and this gateway is gw-1",
+            "has a common name that is not a thing name",
         ),
         (
             Some(RotatorFault::RejectsCommit),

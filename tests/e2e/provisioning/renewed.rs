@@ -87,41 +87,49 @@ fn a_renewed_certificate_does_to_the_thing_what_override_settings_say() {
         (|cloud| template(cloud, json!({})), Some("{batch: 1} gateway {fleet}")),
         (|cloud| template(cloud, all("FAIL")), None),
     ];
-    for (template, expected) in rows {
-        let token = Box::new(SoftHsm::new("gateway", PIN).unwrap());
-        let mut world = World::with_template(token, options(), template);
-        world.bring_online();
-        let first = world.certificate_id();
-        assert_eq!(thing(&world), "{batch: 1} gateway {fleet}");
-        change_thing(&world);
-        let before = thing(&world);
-        world
-            .gateway
-            .install(&world.ca.sign_v3(&world.gateway.state("device.csr")).unwrap());
-        let gateway = &world.gateway;
-        match expected {
-            Some(expected) => {
-                gateway.wait_for("session.certificate_id", |id| *id != first.to_string());
-                gateway.wait_online();
-                assert_eq!(thing(&world), expected);
-                let renewed = world.certificate_id();
-                let policies = |id| world.cloud.certificate(id).unwrap().policies;
-                assert_eq!(policies(&renewed), policies(&first));
-                assert!(world.cloud.certificate(&renewed).unwrap().things.contains(THING));
-            }
-            None => {
-                let failed = |event: &Event| matches!(event, Event::Jitp { step: JitpStep::Failed { reason }, .. } if reason.contains("say FAIL"));
-                world.cloud.wait_for(SOON, failed).unwrap();
-                gateway.wait_for_words("provisioning.problem.message", "meanwhile certificate");
-                assert_eq!(gateway.status()["session"]["certificate_id"], first.as_str());
-                assert_eq!(gateway.credentials().status, 200);
-                assert_eq!(thing(&world), before);
-            }
+    // Each of them waits for just-in-time provisioning.
+    std::thread::scope(|scope| {
+        for (template, expected) in rows {
+            scope.spawn(move || renew(template, expected));
         }
-        assert!(
-            world.cloud.certificate(&first).is_some(),
-            "AWS keeps the old certificate"
-        );
-        world.gateway.stop();
+    });
+}
+
+/// Renews the certificate of a thing that an operator has changed. `expected` is the thing afterwards; `None` if provisioning fails.
+fn renew(template: fn(&Cloudlet) -> Template, expected: Option<&str>) {
+    let token = Box::new(SoftHsm::new("gateway", PIN).unwrap());
+    let mut world = World::with_template(token, options(), template);
+    world.bring_online();
+    let first = world.certificate_id();
+    assert_eq!(thing(&world), "{batch: 1} gateway {fleet}");
+    change_thing(&world);
+    let before = thing(&world);
+    world
+        .gateway
+        .install(&world.ca.sign_v3(&world.gateway.state("device.csr")).unwrap());
+    let gateway = &world.gateway;
+    match expected {
+        Some(expected) => {
+            gateway.wait_for("session.certificate_id", |id| *id != first.to_string());
+            gateway.wait_online();
+            assert_eq!(thing(&world), expected);
+            let renewed = world.certificate_id();
+            let policies = |id| world.cloud.certificate(id).unwrap().policies;
+            assert_eq!(policies(&renewed), policies(&first));
+            assert!(world.cloud.certificate(&renewed).unwrap().things.contains(THING));
+        }
+        None => {
+            let failed = |event: &Event| matches!(event, Event::Jitp { step: JitpStep::Failed { reason }, .. } if reason.contains("say FAIL"));
+            world.cloud.wait_for(SOON, failed).unwrap();
+            gateway.wait_for_words("provisioning.problem.message", "meanwhile certificate");
+            assert_eq!(gateway.status()["session"]["certificate_id"], first.as_str());
+            assert_eq!(gateway.credentials().status, 200);
+            assert_eq!(thing(&world), before);
+        }
     }
+    assert!(
+        world.cloud.certificate(&first).is_some(),
+        "AWS keeps the old certificate"
+    );
+    world.gateway.stop();
 }

@@ -173,8 +173,8 @@ impl Fleet {
             }
             if now > next_harm {
                 self.harm(now);
-                next_harm = now
-                    + Duration::from_millis(self.random.u64(500..4_000)) * 20 / u32::try_from(life.gateways).unwrap();
+                next_harm =
+                    now + Duration::from_millis(self.random.u64(500..4_000)) * if life.gateways < 10 { 2 } else { 1 };
             }
             std::thread::sleep(TICK);
         }
