@@ -70,7 +70,8 @@ fn thing(world: &World) -> String {
 
 #[test]
 fn a_renewed_certificate_does_to_the_thing_what_override_settings_say() {
-    let rows: [(fn(&Cloudlet) -> Template, Option<&str>); 5] = [
+    type Row<'a> = (fn(&Cloudlet) -> Template, Option<&'a str>);
+    let rows: [Row; 5] = [
         (
             |cloud| template(cloud, all("DO_NOTHING")),
             Some("{batch: 7, site: north} repaired {pilot}"),

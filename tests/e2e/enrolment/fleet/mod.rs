@@ -270,7 +270,7 @@ fn report(fleet: &Fleet, messages: u64) {
     let kills: u64 = fleet.members.iter().map(|member| member.kills).sum();
     let (broker, est) = fleet.stops;
     assert_eq!(failed, 0, "just-in-time provisioning");
-    println!(
+    eprintln!(
         "{} gateways: {registered} certificates, {connects} connections, {requests} local requests, {messages} messages; \
          killed: gateways {kills} times, the broker {broker}, the EST server {est}",
         fleet.members.len()
