@@ -1,6 +1,6 @@
 //! The function at the end of a job: the certificate that is no longer needed is deactivated and deleted.
 
-use super::{PROGRESS, Rotation};
+use super::records::{PROGRESS, Rotation};
 use crate::Error;
 use crate::account::{CertificateId, CertificateStatus};
 use crate::cloud::Cloud;
