@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/target/awscli/bin:$(PATH):/usr/sbin:/sbin
 
 # The end-to-end tests mostly wait, each with its own environment.
-RUST_TEST_THREADS ?= $(shell echo $$((6 * $$(nproc))))
+RUST_TEST_THREADS ?= $(shell echo $$((8 * $$(nproc))))
 export RUST_TEST_THREADS
 
 help: ## list the targets
@@ -27,7 +27,8 @@ test: setup-test ## every test: real PKCS#11 token, software TPM, local cloud (w
 	cargo build --manifest-path tests/sdks/rust/Cargo.toml --target-dir target/programs/rust --locked
 	@tests/sdks/build
 	cargo build --manifest-path tests/mqtt_clients/rust/Cargo.toml --target-dir target/programs/mqtt-rust --locked
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-run
+	@tests/run
 	$(if $(CI),$(MAKE) system-test)
 
 fuzz: setup-fuzz ## hostile input for every parser (TARGET="key_uri ...", SECONDS=60 for each, INPUT=FILE)

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 pub const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 /// The standard programs that the scripts use.
 const ORDINARY: &[&str] = &[
-    "bash", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "env", "grep", "head", "mkdir", "mv", "nice",
-    "readlink", "realpath", "rm", "sed", "sh", "sort", "tee", "tr",
+    "bash", "cat", "chmod", "cmp", "cp", "cut", "date", "dirname", "env", "grep", "head", "jq", "mkdir", "mktemp",
+    "mv", "nice", "readlink", "realpath", "rm", "sed", "sh", "sort", "tee", "tr",
 ];
 
 /// A copy of the scripts, and the only programs that they can find.
@@ -31,7 +31,7 @@ impl Machine {
     /// Creates a machine with these programs, each a name and a line of shell. Every call is logged.
     pub fn new(programs: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["bin", ".ci", "target/awscli/bin", "config/aws"] {
+        for name in ["bin", ".ci", "target/awscli/bin", "tests", "config/aws"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
         let for_the_fleet = [
@@ -41,7 +41,7 @@ impl Machine {
             "role-alias-trust",
         ];
         let for_the_fleet = for_the_fleet.map(|name| format!("config/aws/{name}.json"));
-        let scripts = [".ci/run", ".ci/setup", "Cargo.toml", "config/aws/fleet-ca"];
+        let scripts = [".ci/run", ".ci/setup", "Cargo.toml", "config/aws/fleet-ca", "tests/run"];
         for name in scripts.into_iter().chain(for_the_fleet.iter().map(String::as_str)) {
             fs::copy(Path::new(REPOSITORY).join(name), folder.path().join(name)).unwrap();
         }

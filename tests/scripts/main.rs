@@ -12,4 +12,5 @@ mod machine;
 mod make;
 mod merge_check;
 mod release;
+mod run;
 mod setup;

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// The polling interval: short compared with the events (a process, a handshake), long compared with the cost of a check.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// The first polling interval: short compared with the events (a process, a handshake).
+const FIRST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The longest polling interval. Most tests wait most of the time, many at once, and each check costs a request and its answer.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Polls until `condition` holds.
 ///
@@ -22,6 +25,7 @@ pub fn until(timeout: Duration, what: &str, mut condition: impl FnMut() -> bool)
 /// After `timeout`, naming `what` was waited for.
 pub fn until_some<T>(timeout: Duration, what: &str, mut find: impl FnMut() -> Option<T>) -> Result<T> {
     let start = Instant::now();
+    let mut interval = FIRST_INTERVAL;
     loop {
         let last_look = start.elapsed() >= timeout;
         if let Some(found) = find() {
@@ -30,7 +34,8 @@ pub fn until_some<T>(timeout: Duration, what: &str, mut find: impl FnMut() -> Op
         if last_look {
             bail!("waited {timeout:?} in vain for: {what}");
         }
-        thread::sleep(BETWEEN_LOOKS);
+        thread::sleep(interval);
+        interval = (interval * 5 / 4).min(LONGEST_INTERVAL);
     }
 }
 
