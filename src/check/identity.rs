@@ -53,8 +53,8 @@ pub async fn check(
             return None;
         }
     };
-    let public = token.public_key().borrow().clone()?;
-    let key = TokenKey::new(token, public);
+    let found = token.device_key().borrow().clone()?;
+    let key = TokenKey::new(token, found);
     let info = key.public().subject_public_key_info();
     match Certificate::load(&Source::from(&config.identity), Some(&info), &**clock) {
         Ok(Loaded { certificate, warning }) => {
@@ -111,7 +111,7 @@ async fn start_signer(config: &Config, pin: PinSource) -> Result<(Token, TokenTh
     let (fatal, mut fatals) = mpsc::channel(1);
     let (token, thread) = Token::spawn(config.token.clone(), pin, reporter, fatal, Heartbeat::new())
         .map_err(|error| Problem::wait(format!("the system does not provide a thread: {error}")))?;
-    let mut key = token.public_key();
+    let mut key = token.device_key();
     let shown = async {
         tokio::select! {
             _ = key.wait_for(Option::is_some) => Ok(()),

@@ -7,24 +7,24 @@ use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::sign::{Signer, SigningKey};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
-use crate::token::{Hash, KeyAlgorithm, PublicKey, Scheme, Token, TokenError};
+use crate::token::{FoundKey, Hash, KeyAlgorithm, PublicKey, Scheme, Token, TokenError};
 
 /// A handle to the key. The token thread makes every signature.
 #[derive(Clone, Debug)]
 pub struct TokenKey {
     token: Token,
-    public: PublicKey,
+    found: FoundKey,
 }
 
 impl TokenKey {
-    /// Creates a handle to the key that belongs to `public`.
-    pub fn new(token: Token, public: PublicKey) -> Self {
-        Self { token, public }
+    /// Creates a handle to a key that was found in the token.
+    pub fn new(token: Token, found: FoundKey) -> Self {
+        Self { token, found }
     }
 
     /// Returns the public key.
     pub fn public(&self) -> &PublicKey {
-        &self.public
+        &self.found.public
     }
 
     /// Signs a certificate signing request, with SHA-384 if the key is P-384, and with SHA-256 otherwise.
@@ -32,12 +32,12 @@ impl TokenKey {
     /// # Errors
     /// If the token does not sign.
     pub fn sign_request(&self, message: &[u8]) -> Result<Vec<u8>, TokenError> {
-        let scheme = match self.public.algorithm {
+        let scheme = match self.public().algorithm {
             KeyAlgorithm::EcP256 => Scheme::Ecdsa(Hash::Sha256),
             KeyAlgorithm::EcP384 => Scheme::Ecdsa(Hash::Sha384),
             KeyAlgorithm::Rsa(_) => Scheme::RsaPkcs1(Hash::Sha256),
         };
-        self.token.sign(scheme, message)
+        self.token.sign(&self.found, scheme, message)
     }
 
     /// Returns the schemes in which the key signs in a TLS handshake, the preferred first.
@@ -53,7 +53,7 @@ impl TokenKey {
             (SignatureScheme::RSA_PKCS1_SHA512, Scheme::RsaPkcs1(Hash::Sha512)),
         ];
         const BOTH: [(SignatureScheme, Scheme); 6] = [PSS[0], PSS[1], PSS[2], PKCS1[0], PKCS1[1], PKCS1[2]];
-        match (self.public.algorithm, self.public.pss) {
+        match (self.public().algorithm, self.public().pss) {
             (KeyAlgorithm::EcP256, _) => &[(SignatureScheme::ECDSA_NISTP256_SHA256, Scheme::Ecdsa(Hash::Sha256))],
             (KeyAlgorithm::EcP384, _) => &[(SignatureScheme::ECDSA_NISTP384_SHA384, Scheme::Ecdsa(Hash::Sha384))],
             (KeyAlgorithm::Rsa(_), true) => &BOTH,
@@ -63,14 +63,14 @@ impl TokenKey {
 
     /// Whether the key can sign in TLS 1.3, which allows only PSS with RSA (RFC 8446, 4.2.3).
     pub(super) fn can_tls13(&self) -> bool {
-        !matches!(self.public.algorithm, KeyAlgorithm::Rsa(_)) || self.public.pss
+        !matches!(self.public().algorithm, KeyAlgorithm::Rsa(_)) || self.public().pss
     }
 }
 
 /// Keys are equal if their public keys are, including the schemes that they support.
 impl PartialEq for TokenKey {
     fn eq(&self, other: &Self) -> bool {
-        self.public == other.public
+        self.public() == other.public()
     }
 }
 
@@ -78,18 +78,18 @@ impl SigningKey for TokenKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
         let (negotiated, scheme) = self.schemes().iter().find(|(scheme, _)| offered.contains(scheme))?;
         Some(Box::new(TokenSigner {
-            token: self.token.clone(),
+            key: self.clone(),
             negotiated: *negotiated,
             scheme: *scheme,
         }))
     }
 
     fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
-        Some(SubjectPublicKeyInfoDer::from(self.public.subject_public_key_info()))
+        Some(SubjectPublicKeyInfoDer::from(self.public().subject_public_key_info()))
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
-        match self.public.algorithm {
+        match self.public().algorithm {
             KeyAlgorithm::EcP256 | KeyAlgorithm::EcP384 => SignatureAlgorithm::ECDSA,
             KeyAlgorithm::Rsa(_) => SignatureAlgorithm::RSA,
         }
@@ -99,15 +99,16 @@ impl SigningKey for TokenKey {
 /// The signer of one handshake. rustls signs synchronously, which blocks the cloud thread and no other.
 #[derive(Debug)]
 struct TokenSigner {
-    token: Token,
+    key: TokenKey,
     negotiated: SignatureScheme,
     scheme: Scheme,
 }
 
 impl Signer for TokenSigner {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        self.token
-            .sign(self.scheme, message)
+        self.key
+            .token
+            .sign(&self.key.found, self.scheme, message)
             .map_err(|error| Error::Other(rustls::OtherError(Arc::new(error.problem().clone()))))
     }
 
@@ -137,11 +138,11 @@ impl<'a> RequestKey<'a> {
 
 impl PublicKeyData for RequestKey<'_> {
     fn der_bytes(&self) -> &[u8] {
-        self.key.public.der_bytes()
+        self.key.public().der_bytes()
     }
 
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
-        self.key.public.algorithm()
+        self.key.public().algorithm()
     }
 }
 

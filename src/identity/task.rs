@@ -18,7 +18,7 @@ use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
 use crate::problem::{Problem, Remedy};
 use crate::status::{EnrolmentDetails, IdentityDetails, IdentityPhase, Reporter, RotationDetails};
-use crate::token::{PublicKey, Token};
+use crate::token::{FoundKey, Token};
 
 /// The wait before the token is asked again to sign the request.
 const REQUEST_AGAIN: Duration = Duration::from_secs(30);
@@ -104,12 +104,12 @@ impl IdentityTask {
 
     /// Runs as long as the daemon.
     pub async fn run(mut self) {
-        let mut public_key = self.token.public_key();
+        let mut device_key = self.token.device_key();
         loop {
-            let known = public_key.borrow_and_update().clone();
-            let again = known.and_then(|public| self.evaluate(public));
+            let known = device_key.borrow_and_update().clone();
+            let again = known.and_then(|found| self.evaluate(found));
             tokio::select! {
-                changed = public_key.changed() => if changed.is_err() { return },
+                changed = device_key.changed() => if changed.is_err() { return },
                 () = self.files.changed() => {}
                 Ok(()) = self.steps.changed() => {}
                 Ok(()) = self.enrolment.changed() => {}
@@ -120,14 +120,14 @@ impl IdentityTask {
     }
 
     /// Brings the identity up to date. Returns the time until the next check, if one is needed without an event.
-    fn evaluate(&mut self, public: PublicKey) -> Option<Duration> {
+    fn evaluate(&mut self, found: FoundKey) -> Option<Duration> {
         if let Some(enrolment) = self.enrolment.borrow_and_update().clone() {
             self.reporter.details(|details| details.enrolment = Some(enrolment));
         }
         if let Some(rotation) = self.rotation.borrow_and_update().clone() {
             self.reporter.details(|details| details.rotation = Some(rotation));
         }
-        let key = TokenKey::new(self.token.clone(), public);
+        let key = TokenKey::new(self.token.clone(), found);
         let info = key.public().subject_public_key_info();
         let request = request::ensure(&self.request_path, &self.config.subject, &key);
         // Reported before a missing certificate, because a caller that waits for the request takes that as the answer.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::algorithm::Generate;
+use super::named_key::{DEVICE_KEY, NamedKey};
 use super::uri::KeyUri;
 
 /// `[token]`
@@ -18,4 +19,16 @@ pub struct TokenConfig {
     pub generate: Generate,
     /// `identity.certificate`, which may have the public key if the token does not.
     pub certificate: PathBuf,
+}
+
+impl TokenConfig {
+    /// Returns the device's key.
+    pub fn device_key(&self) -> NamedKey {
+        NamedKey {
+            uri: self.key.clone(),
+            setting: DEVICE_KEY,
+            certificate: self.certificate.clone(),
+            certificate_setting: "identity.certificate",
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A handle to the token thread, for everyone who needs a signature or the public key.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 
 use tokio::sync::{mpsc, watch};
@@ -9,12 +10,12 @@ use super::config::TokenConfig;
 use super::error::TokenError;
 use super::key_checks::KeyChecks;
 use super::login::Logins;
+use super::named_key::{FoundKey, NamedKey};
 use super::patience::{CLOSE_PATIENCE, PATIENCE};
 use super::pin::PinSource;
-use super::public_key::PublicKey;
 use super::record::Record;
 use super::reopen_limit::ReopenLimit;
-use super::request::{Request, SignRequest};
+use super::request::{Done, Operation, Request, UseRequest};
 use super::retry_schedule::RetrySchedule;
 use super::thread::{Owner, TokenReporter};
 use crate::heartbeat::Heartbeat;
@@ -42,7 +43,7 @@ impl Drop for TokenThread {
 #[derive(Clone, Debug)]
 pub struct Token {
     requests: SyncSender<Request>,
-    public_key: watch::Receiver<Option<PublicKey>>,
+    device_key: watch::Receiver<Option<FoundKey>>,
     heartbeat: Heartbeat,
     /// The heartbeat of the thread that waits for signatures.
     waiting: Heartbeat,
@@ -63,13 +64,13 @@ impl Token {
     ) -> std::io::Result<(Self, TokenThread)> {
         let (requests, incoming) = sync_channel(QUEUE);
         let heartbeat = Heartbeat::new();
-        let (key_sender, public_key) = watch::channel(None);
+        let (key_sender, device_key) = watch::channel(None);
         let owner = Owner {
             config,
             pin,
             requests: incoming,
             reporter,
-            public_key: key_sender,
+            device_key: key_sender,
             fatal,
             reopen_limit: ReopenLimit::default(),
             last_opening: None,
@@ -90,7 +91,7 @@ impl Token {
         };
         let token = Self {
             requests,
-            public_key,
+            device_key,
             heartbeat,
             waiting,
         };
@@ -119,34 +120,57 @@ impl Token {
         let _ = self.requests.try_send(Request::Retry);
     }
 
-    /// Returns a channel with the public key, which is `None` until the token was opened for the first time. A new value means
+    /// Returns a channel with the device's key, which is `None` until the token was opened for the first time. A new value means
     /// another key.
-    pub fn public_key(&self) -> watch::Receiver<Option<PublicKey>> {
-        self.public_key.clone()
+    pub fn device_key(&self) -> watch::Receiver<Option<FoundKey>> {
+        self.device_key.clone()
+    }
+
+    /// Finds a key beside the device's in the same token. Blocks for as long as the token takes, 30 s at most.
+    ///
+    /// # Errors
+    /// With the state of the token, or if there is no such key.
+    pub fn find(&self, name: NamedKey) -> Result<FoundKey, TokenError> {
+        let name = Arc::new(name);
+        match self.request(Operation::Find(name.clone()))? {
+            Done::Found(public) => Ok(FoundKey { name, public }),
+            Done::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
+        }
     }
 
     /// Signs `message` inside the token. Blocks for as long as the token takes, 30 s at most.
     ///
     /// # Errors
     /// With the state of the token, if it does not sign.
-    pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, TokenError> {
-        let (sender, receiver) = sync_channel(1);
-        let request = Request::Sign(SignRequest {
+    pub fn sign(&self, key: &FoundKey, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let operation = Operation::Sign {
+            key: key.public.clone(),
+            name: key.name.clone(),
             scheme,
             message: message.to_vec(),
-            sender,
-        });
+        };
+        match self.request(operation)? {
+            Done::Signature(signature) => Ok(signature),
+            Done::Found(_) => Err(unresponsive(OTHER_ANSWER)),
+        }
+    }
+
+    fn request(&self, operation: Operation) -> Result<Done, TokenError> {
+        let (sender, receiver) = sync_channel(1);
+        let request = Request::Use(UseRequest { operation, sender });
         self.requests.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => unresponsive(&format!("{QUEUE} signatures are waiting for it already")),
+            TrySendError::Full(_) => unresponsive(&format!("{QUEUE} requests are waiting for it already")),
             TrySendError::Disconnected(_) => unresponsive("its thread has ended"),
         })?;
         let reply = self.waiting.excused(PATIENCE, || receiver.recv_timeout(PATIENCE));
         reply.map_err(|error| match error {
-            RecvTimeoutError::Timeout => unresponsive(&format!("no signature within {} s", PATIENCE.as_secs())),
+            RecvTimeoutError::Timeout => unresponsive(&format!("no answer within {} s", PATIENCE.as_secs())),
             RecvTimeoutError::Disconnected => unresponsive("its thread has ended"),
         })?
     }
 }
+
+const OTHER_ANSWER: &str = "it answered another request";
 
 fn unresponsive(why: &str) -> TokenError {
     TokenError::Device(Problem::wait(format!("the token does not answer: {why}")))

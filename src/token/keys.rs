@@ -4,6 +4,7 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::Session;
 
 use super::error::TokenError;
+use super::named_key::NamedKey;
 use super::names::{list, show_id, show_label, trim_padding};
 use super::uri::KeyUri;
 use crate::problem::{Exit, Problem};
@@ -107,8 +108,9 @@ pub(super) enum Search {
     Missing { others: Vec<String> },
 }
 
-/// Finds the private key that `uri` selects.
-pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Search, TokenError> {
+/// Finds the private key that the name selects.
+pub(super) fn find(session: &Session, name: &NamedKey) -> Result<Search, TokenError> {
+    let uri = &name.uri;
     let label = uri.object().map(|label| Attribute::Label(label.as_bytes().to_vec()));
     let id = uri.id().map(|id| Attribute::Id(id.to_vec()));
     let exact = label.into_iter().chain(id).collect();
@@ -122,15 +124,16 @@ pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Search, TokenError
     match matching.as_slice() {
         [] => {}
         [one] => return Ok(Search::Found(one.clone())),
-        several => return Err(ambiguous(uri, several)),
+        several => return Err(ambiguous(name, several)),
     }
     if let Some(key) = all.iter().find(|key| key.has_id_in_hex(uri)) {
         return Err(TokenError::configuration(
             Problem::configuration(format!(
-                "token.key writes the id in hex digits, which are taken for the id itself; there is a private key {}",
+                "{} writes the id in hex digits, which are taken for the id itself; there is a private key {}",
+                name.setting,
                 key.name()
             ))
-            .next(format!("write id={} in token.key", show_id(&key.id))),
+            .next(format!("write id={} in {}", show_id(&key.id), name.setting)),
         ));
     }
     all.sort_by(|one, other| one.label.cmp(&other.label));
@@ -140,10 +143,38 @@ pub(super) fn find(session: &Session, uri: &KeyUri) -> Result<Search, TokenError
 }
 
 /// Describes the problem of a missing key.
-pub(super) fn missing(uri: &KeyUri, others: &[String]) -> Problem {
+pub(super) fn missing(name: &NamedKey, others: &[String]) -> Problem {
     let there = list_names(others).unwrap_or_else(|| "none".to_owned());
-    Problem::configuration(format!("no private key matches {uri}; the token has {there}"))
-        .next("make the key, correct token.key, or set token.generate to let gatepost make it")
+    let uri = &name.uri;
+    match name.is_device_key() {
+        true => Problem::configuration(format!("no private key matches {uri}; the token has {there}"))
+            .next("make the key, correct token.key, or set token.generate to let gatepost make it"),
+        false => Problem::configuration(format!(
+            "{}: no private key matches {uri}; the token has {there}",
+            name.setting
+        ))
+        .next(format!(
+            "correct {}, or have the key made in the token that token.key selects",
+            name.setting
+        )),
+    }
+}
+
+/// Whether a public key matches the URI, which says nothing about its private key.
+pub(super) fn has_public_key_only(session: &Session, uri: &KeyUri) -> Result<bool, TokenError> {
+    let all = objects(session, ObjectClass::PUBLIC_KEY)?;
+    Ok(all.iter().any(|key| key.matches(uri)))
+}
+
+/// Describes the problem of a public key without its private key.
+pub(super) fn only_public(name: &NamedKey) -> Problem {
+    let NamedKey { setting, uri, .. } = name;
+    Problem::configuration(format!(
+        "{setting}: the token has only the public key for {uri}, and not the private key"
+    ))
+    .next(format!(
+        "name the private key in {setting}; if it was imported, import it once more with the same label"
+    ))
 }
 
 /// Lists the names of keys; `None` if there are none.
@@ -160,7 +191,8 @@ pub(super) fn warn_of_others(uri: &KeyUri, others: &[String]) -> Option<String> 
     ))
 }
 
-fn ambiguous(uri: &KeyUri, keys: &[Object]) -> TokenError {
+fn ambiguous(name: &NamedKey, keys: &[Object]) -> TokenError {
+    let uri = &name.uri;
     let named: Vec<String> = keys
         .iter()
         .take(2)
@@ -173,11 +205,11 @@ fn ambiguous(uri: &KeyUri, keys: &[Object]) -> TokenError {
     );
     TokenError::Final(
         Exit::Configuration,
-        Problem::configuration(message).next(advise_on_distinction(keys)),
+        Problem::configuration(message).next(advise_on_distinction(name.setting, keys)),
     )
 }
 
-fn advise_on_distinction(keys: &[Object]) -> &'static str {
+fn advise_on_distinction(setting: &str, keys: &[Object]) -> String {
     let differ = |name: fn(&Object) -> &[u8]| {
         let mut all: Vec<&[u8]> = keys.iter().map(name).collect();
         all.sort_unstable();
@@ -185,13 +217,14 @@ fn advise_on_distinction(keys: &[Object]) -> &'static str {
             && all.windows(2).all(|pair| matches!(pair, [one, other] if one != other))
     };
     if differ(|key| &key.id) {
-        return "name one of them in token.key by its id (id=%01%02...)";
+        return format!("name one of them in {setting} by its id (id=%01%02...)");
     }
     if differ(|key| &key.label) {
-        return "name one of them in token.key by its label (object=...)";
+        return format!("name one of them in {setting} by its label (object=...)");
     }
     "nothing tells them apart: give one of them a label or an id of its own (pkcs11-tool --set-id), or delete the one that is \
      not wanted"
+        .to_owned()
 }
 
 /// Decodes an id as p11tool, pkcs11-tool and openssl print it: `3065`, `0x3065`, `30:65` or `30 65`.
@@ -211,6 +244,7 @@ fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::named_key::DEVICE_KEY;
 
     #[test]
     fn ids_as_tools_print_them_are_recognised() {
@@ -234,14 +268,25 @@ mod tests {
 
     #[test]
     fn the_message_about_a_missing_key_names_the_others() {
-        let uri: KeyUri = "pkcs11:token=gateway;object=devcie".parse().unwrap();
+        let name = |setting| NamedKey {
+            uri: "pkcs11:token=gateway;object=devcie".parse().unwrap(),
+            setting,
+            certificate: "device.pem".into(),
+            certificate_setting: "identity.certificate",
+        };
+        let (device, other) = (name(DEVICE_KEY), name("a.key"));
         let others: Vec<String> = (1..=7).map(|n| format!("\"key-{n}\" id %0{n}")).collect();
-        let message = missing(&uri, &others).message;
+        let message = missing(&device, &others).message;
         assert!(message.contains("\"key-1\" id %01"), "{message}");
         assert!(message.ends_with("\"key-5\" id %05 and 2 more"), "{message}");
-        assert!(missing(&uri, &[]).message.ends_with("the token has none"));
-        assert_eq!(warn_of_others(&uri, &[]), None);
-        let warning = warn_of_others(&uri, &others).unwrap();
+        assert!(missing(&device, &[]).message.ends_with("the token has none"));
+        let problem = missing(&other, &others).to_string();
+        assert!(
+            problem.starts_with("a.key: no private key matches") && problem.contains("correct a.key"),
+            "{problem}"
+        );
+        assert_eq!(warn_of_others(&device.uri, &[]), None);
+        let warning = warn_of_others(&device.uri, &others).unwrap();
         assert!(
             warning.contains("\"key-1\"") && warning.contains("correct token.key"),
             "{warning}"

@@ -1,40 +1,30 @@
 //! Opens a token: finds it, logs in, finds or generates the key, and proves which public key belongs to it.
 
+use std::sync::Arc;
+
 use cryptoki::context::Pkcs11;
-use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
 use log::Level;
 
-use super::algorithm::{Generate, Scheme};
-use super::candidates::find_candidates;
+use super::algorithm::Generate;
 use super::config::TokenConfig;
 use super::error::TokenError;
 use super::examination::{Examined, Step};
 use super::keys::{self, Object, Search};
 use super::login::Logins;
 use super::module::{finalize, load};
+use super::named_key::NamedKey;
 use super::names::show;
 use super::patience::GENERATION_PATIENCE;
 use super::pin::PinSource;
-use super::proof::{Claim, prove};
-use super::public_key::PublicKey;
-use super::signing::{self, Mode, SignError};
+use super::proven_key::{ProvenKey, Prover};
 use super::slots::{find_token, open_session};
 use super::uri::KeyUri;
 use super::{generate, tpm};
 use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
-use crate::problem::{Exit, Problem};
-
-/// A private key, and the public key that was proven to belong to it.
-pub(super) struct ProvenKey {
-    pub(super) private: ObjectHandle,
-    pub(super) public: PublicKey,
-    pub(super) mode: Mode,
-    /// A warning about a key that works nonetheless.
-    pub(super) warning: Option<String>,
-}
+use crate::problem::Problem;
 
 /// Opens the token once, generates no key, and closes it again. A wrong PIN counts against the token.
 ///
@@ -46,6 +36,7 @@ pub fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step,
     let examined = Opening {
         context: &context,
         config,
+        name: Arc::new(config.device_key()),
         pin,
         logins: &mut Logins::default(),
     }
@@ -54,38 +45,35 @@ pub fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step,
     examined
 }
 
-/// Logs in for one signature. The flags are read again, because the token may have counted wrong PINs since it was opened.
-pub(super) fn authenticate(
-    context: &Pkcs11,
-    slot: Slot,
-    session: &Session,
-    pin: &PinSource,
-    logins: &mut Logins,
-) -> Result<(), TokenError> {
-    let info = context
-        .get_token_info(slot)
-        .map_err(|error| TokenError::from_module("looking at the token", &error))?;
-    logins.authenticate(session, &info, pin)
+/// An open session, and the device's key in it.
+pub(super) struct Opened {
+    pub(super) session: Session,
+    pub(super) slot: Slot,
+    pub(super) key: ProvenKey,
+    /// A warning about a key that works nonetheless.
+    pub(super) warning: Option<String>,
 }
 
 /// The steps from an initialised module to the key.
 pub(super) struct Opening<'a> {
     pub(super) context: &'a Pkcs11,
     pub(super) config: &'a TokenConfig,
+    /// The device's key in the configuration.
+    pub(super) name: Arc<NamedKey>,
     pub(super) pin: &'a PinSource,
     pub(super) logins: &'a mut Logins,
 }
 
 impl Opening<'_> {
-    pub(super) fn open(mut self, heartbeat: &Heartbeat) -> Result<(Session, Slot, ProvenKey), TokenError> {
+    pub(super) fn open(mut self, heartbeat: &Heartbeat) -> Result<Opened, TokenError> {
         let (slot, info) = find_token(self.context, self.config)?;
         let mut session = open_session(self.context, slot, &info)?;
         self.log_in(&session, &info)?;
-        let uri = &self.config.key;
-        let (private, warning) = match (keys::find(&session, uri)?, self.config.generate) {
+        let (name, uri) = (self.name.clone(), &self.config.key);
+        let (private, warning) = match (keys::find(&session, &name)?, self.config.generate) {
             (Search::Found(private), _) => (private, None),
             (Search::Missing { others }, Generate::Never) => {
-                return Err(TokenError::Absent(keys::missing(uri, &others)));
+                return Err(TokenError::Absent(keys::missing(&name, &others)));
             }
             (Search::Missing { others }, Generate::Key(algorithm)) => {
                 let warning = keys::warn_of_others(uri, &others);
@@ -94,24 +82,19 @@ impl Opening<'_> {
                 }
                 session = self.make_writable(session, slot)?;
                 heartbeat.excused(GENERATION_PATIENCE, || generate::generate(&session, uri, algorithm))?;
-                match keys::find(&session, uri)? {
+                match keys::find(&session, &name)? {
                     Search::Found(private) => (private, warning),
                     Search::Missing { .. } => return Err(vanished(uri)),
                 }
             }
         };
-        let (public, mode) = self.prove(&session, slot, &private)?;
-        let private = private.handle;
-        Ok((
+        let key = self.prove(&session, slot, &private)?;
+        Ok(Opened {
             session,
             slot,
-            ProvenKey {
-                private,
-                public,
-                mode,
-                warning,
-            },
-        ))
+            key,
+            warning,
+        })
     }
 
     fn examine(mut self) -> Result<Examined, (Step, TokenError)> {
@@ -121,10 +104,10 @@ impl Opening<'_> {
         self.log_in(&session, &info)
             .map_err(after_one_try)
             .map_err(at(Step::Pin))?;
-        let (key, others) = match keys::find(&session, &self.config.key).map_err(at(Step::Key))? {
+        let (key, others) = match keys::find(&session, &self.name).map_err(at(Step::Key))? {
             Search::Found(private) => {
-                let (public, _) = self.prove(&session, slot, &private).map_err(at(Step::Key))?;
-                (Some(public.algorithm), Vec::new())
+                let proven = self.prove(&session, slot, &private).map_err(at(Step::Key))?;
+                (Some(proven.public.algorithm), Vec::new())
             }
             Search::Missing { others } => (None, others),
         };
@@ -133,7 +116,7 @@ impl Opening<'_> {
             login: info.login_required(),
             protected_path: info.protected_authentication_path(),
             key,
-            missing: key.is_none().then(|| keys::missing(&self.config.key, &others)),
+            missing: key.is_none().then(|| keys::missing(&self.name, &others)),
             others: keys::list_names(&others),
         })
     }
@@ -157,61 +140,16 @@ impl Opening<'_> {
             .map_err(|_| generate::write_protected(&self.config.key))
     }
 
-    /// Proves which public key belongs to `private`, and finds out in which mode it signs.
-    fn prove(&mut self, session: &Session, slot: Slot, private: &Object) -> Result<(PublicKey, Mode), TokenError> {
-        let module = self.config.module.display().to_string();
-        let name = private.name();
-        let claim = Claim {
-            module: &module,
-            private: &name,
+    fn prove(&mut self, session: &Session, slot: Slot, private: &Object) -> Result<ProvenKey, TokenError> {
+        let prover = Prover {
+            context: self.context,
+            session,
+            slot,
+            module: &self.config.module,
+            pin: self.pin,
+            logins: self.logins,
         };
-        let mut mode = None;
-        let public = prove(
-            &claim,
-            find_candidates(session, private, &self.config.certificate),
-            |scheme, message| {
-                let (found, signature) =
-                    self.sign_in_first_mode(&claim, session, slot, private, mode, scheme, message)?;
-                mode = Some(found);
-                Ok(signature)
-            },
-        )?;
-        Ok((public, mode.unwrap_or(Mode::Plain)))
-    }
-
-    /// Signs in the given mode, or else in the first mode in which the token signs.
-    #[allow(clippy::too_many_arguments, reason = "it has a single caller, the closure above")]
-    fn sign_in_first_mode(
-        &mut self,
-        claim: &Claim,
-        session: &Session,
-        slot: Slot,
-        private: &Object,
-        known: Option<Mode>,
-        scheme: Scheme,
-        message: &[u8],
-    ) -> Result<(Mode, Vec<u8>), TokenError> {
-        let mut attempt = |mode| {
-            let authenticate = || authenticate(self.context, slot, session, self.pin, self.logins);
-            signing::sign(session, private.handle, mode, scheme, message, authenticate)
-                .map(|signature| (mode, signature))
-        };
-        if let Some(mode) = known {
-            return Ok(attempt(mode)?);
-        }
-        if !private.always_authenticate {
-            match attempt(Mode::Plain) {
-                Err(SignError::NotLoggedIn(_)) => {}
-                outcome => return Ok(outcome?),
-            }
-        }
-        for mode in [Mode::AuthenticatedHashing, Mode::AuthenticatedRaw] {
-            match attempt(mode).map_err(TokenError::from) {
-                Err(TokenError::Final(Exit::Configuration, problem)) => log::debug!("token: {mode:?}: {problem}"),
-                outcome => return outcome,
-            }
-        }
-        Err(cannot_authenticate(claim))
+        { prover }.prove(private, &self.name)
     }
 }
 
@@ -224,17 +162,6 @@ fn after_one_try(error: TokenError) -> TokenError {
         )),
         error => error,
     }
-}
-
-fn cannot_authenticate(claim: &Claim) -> TokenError {
-    TokenError::configuration(
-        Problem::configuration(format!(
-            "the private key {} requires the PIN for each signature (CKA_ALWAYS_AUTHENTICATE), and after such a login {} \
-             accepts no data in parts, which gatepost needs",
-            claim.private, claim.module
-        ))
-        .next("name a key without that attribute in token.key, or let gatepost generate one"),
-    )
 }
 
 fn vanished(uri: &KeyUri) -> TokenError {

@@ -5,6 +5,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::algorithm::{Hash, KeyAlgorithm, Scheme};
 use super::candidates::Candidate;
 use super::error::TokenError;
+use super::named_key::NamedKey;
 use super::names::list;
 use super::public_key::PublicKey;
 use super::signing::verify;
@@ -19,6 +20,8 @@ pub(super) struct Claim<'a> {
     pub(super) module: &'a str,
     /// The private key by label and id.
     pub(super) private: &'a str,
+    /// The key in the configuration.
+    pub(super) name: &'a NamedKey,
 }
 
 /// Returns the first of `candidates` that verifies a signature of `sign`.
@@ -53,27 +56,47 @@ pub(super) fn prove(
     }
     // If the public key that belongs to the private key cannot be used, it is expected that other keys do not verify.
     if let (None, Some(unusable)) = (&signatures.refusal, likely_unusable) {
-        return Err(unusable);
+        return Err(advise_another(claim, unusable));
     }
     Err(match (wrong.as_slice(), signatures.refusal, unusable) {
         (_, Some(refusal), _) => refusal,
-        ([], None, Some(unusable)) => unusable,
+        ([], None, Some(unusable)) => advise_another(claim, unusable),
         ([], None, None) => no_public_key(claim, wrong_file.as_deref()),
         (wrong, None, _) => disproven(claim, wrong),
     })
 }
 
+/// Adds the next step to the error of a public key that cannot be used.
+fn advise_another(claim: &Claim, error: TokenError) -> TokenError {
+    match error {
+        TokenError::Final(exit, problem) if problem.next_step.is_none() => {
+            TokenError::Final(exit, claim.name.advise_another(problem))
+        }
+        error => error,
+    }
+}
+
 fn no_public_key(claim: &Claim, wrong_file: Option<&str>) -> TokenError {
-    let file = wrong_file.unwrap_or("there is no certificate at identity.certificate");
-    TokenError::Absent(
+    let NamedKey {
+        certificate_setting: place,
+        ..
+    } = claim.name;
+    let no_file = format!("there is no certificate at {place}");
+    let file = wrong_file.unwrap_or(&no_file);
+    // The daemon waits for the certificate of the device's key, and tries again when it is there.
+    let error = match claim.name.is_device_key() {
+        true => TokenError::Absent,
+        false => TokenError::configuration,
+    };
+    error(
         Problem::configuration(format!(
             "the private key {} has no public key: neither a public key object nor a certificate in the token, and {file}",
             claim.private
         ))
-        .next(
+        .next(format!(
             "import the public key (pkcs11-tool --write-object FILE --type pubkey, with the same id), or put the \
-             certificate for this key to identity.certificate",
-        ),
+             certificate for this key to {place}"
+        )),
     )
 }
 

@@ -37,6 +37,11 @@ impl PublicKey {
         PublicKeyData::subject_public_key_info(self)
     }
 
+    /// Whether both are the same key, whatever schemes were found to work.
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.bits == other.bits
+    }
+
     /// Reads the attributes of a public key object.
     pub(super) fn read(session: &Session, object: ObjectHandle) -> Result<Self, TokenError> {
         PublicAttributes::read(session, object)?
@@ -224,10 +229,8 @@ fn check_rsa_size(modulus: &[u8]) -> Result<u32, TokenError> {
 const NEITHER_KIND: &str = "is neither EC nor RSA, or does not show its public part";
 
 fn unusable(why: &str) -> TokenError {
-    TokenError::configuration(
-        Problem::configuration(format!("the key in the token {why}"))
-            .next("choose another key in token.key, or let gatepost generate one"),
-    )
+    // The next step depends on the setting that names the key, which the caller knows.
+    TokenError::configuration(Problem::configuration(format!("the key in the token {why}")))
 }
 
 #[cfg(test)]

@@ -1,35 +1,62 @@
 //! Requests to the token thread.
 
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use super::algorithm::Scheme;
 use super::error::TokenError;
+use super::named_key::NamedKey;
+use super::public_key::PublicKey;
 use crate::problem::Problem;
 
 /// A request to the token thread.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Asks for a signature.
-    Sign(SignRequest),
+    /// Asks for something that needs the open token.
+    Use(UseRequest),
     /// Asks for a heartbeat.
     Beat,
-    /// Asks to reopen a closed token now, or to check the key of an open one.
+    /// Asks to reopen a closed token now, or to check the keys of an open one.
     Retry,
     /// Asks to close the token and end.
     Stop,
 }
 
-/// A message to sign, and the channel for the signature.
+/// A use of the open token.
 #[derive(Debug)]
-pub(super) struct SignRequest {
-    pub(super) scheme: Scheme,
-    pub(super) message: Vec<u8>,
-    pub(super) sender: SyncSender<Result<Vec<u8>, TokenError>>,
+pub(super) enum Operation {
+    /// Signs a message.
+    Sign {
+        /// The public key that belongs to the private key. Only this key signs, whatever its name selects by now.
+        key: PublicKey,
+        /// The name by which the key is looked for in a token that was reopened.
+        name: Arc<NamedKey>,
+        scheme: Scheme,
+        message: Vec<u8>,
+    },
+    /// Finds a key beside the device's.
+    Find(Arc<NamedKey>),
 }
 
-impl SignRequest {
+/// The result of an operation.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// The signature.
+    Signature(Vec<u8>),
+    /// The key that was found.
+    Found(PublicKey),
+}
+
+/// A use of the open token, and the channel for its result.
+#[derive(Debug)]
+pub(super) struct UseRequest {
+    pub(super) operation: Operation,
+    pub(super) sender: SyncSender<Result<Done, TokenError>>,
+}
+
+impl UseRequest {
     /// Sends the outcome to the caller.
-    pub(super) fn reply(self, outcome: Result<Vec<u8>, TokenError>) {
+    pub(super) fn reply(self, outcome: Result<Done, TokenError>) {
         // It is not an error if the caller has given up.
         let _ = self.sender.try_send(outcome);
     }

@@ -119,7 +119,8 @@ fn absent(config: &TokenConfig, slots: &Slots) -> TokenError {
     TokenError::Absent(Problem::wait(message).next(step))
 }
 
-fn matches(context: &Pkcs11, slot: Slot, token: &TokenInfo, uri: &KeyUri) -> bool {
+/// Whether a token has the attributes of a token in the URI.
+pub(super) fn matches(context: &Pkcs11, slot: Slot, token: &TokenInfo, uri: &KeyUri) -> bool {
     let is = |attribute: &str, actual: &str| {
         uri.text(attribute)
             .is_none_or(|wanted| trim_padding(wanted) == trim_padding(actual))

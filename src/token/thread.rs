@@ -12,13 +12,13 @@ use super::config::TokenConfig;
 use super::error::TokenError;
 use super::key_checks::KeyChecks;
 use super::login::Logins;
+use super::named_key::FoundKey;
 use super::open_token::OpenToken;
 use super::patience::{OPEN_PATIENCE, PATIENCE};
 use super::pin::PinSource;
-use super::public_key::PublicKey;
 use super::record::Record;
 use super::reopen_limit::{REOPEN_INTERVAL, ReopenLimit};
-use super::request::{Request, SignRequest};
+use super::request::Request;
 use super::retry_schedule::{LOOK_AGAIN, RetrySchedule};
 use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
@@ -34,7 +34,7 @@ pub(super) struct Owner {
     pub(super) pin: PinSource,
     pub(super) requests: Receiver<Request>,
     pub(super) reporter: TokenReporter,
-    pub(super) public_key: watch::Sender<Option<PublicKey>>,
+    pub(super) device_key: watch::Sender<Option<FoundKey>>,
     pub(super) fatal: tokio::sync::mpsc::Sender<Fatal>,
     pub(super) reopen_limit: ReopenLimit,
     pub(super) last_opening: Option<Instant>,
@@ -46,7 +46,7 @@ pub(super) struct Owner {
 }
 
 /// The state of the token.
-enum State {
+pub(super) enum State {
     /// Open.
     Open(OpenToken),
     /// Closed, to be tried again at the given time, or never.
@@ -62,9 +62,9 @@ impl Owner {
             self.heartbeat.beat();
             state = match state {
                 State::Open(token) => match self.key_checks.receive_until_due(&self.requests) {
-                    Ok(Some(Request::Sign(request))) => self.serve(token, request),
+                    Ok(Some(Request::Use(request))) => self.serve(token, request),
                     Ok(Some(Request::Beat)) => State::Open(token),
-                    Ok(Some(Request::Retry) | None) => self.check_key(token),
+                    Ok(Some(Request::Retry) | None) => self.check_keys(token),
                     Ok(Some(Request::Stop)) | Err(_) => return token.close(),
                 },
                 State::Closed { again, why } => {
@@ -72,7 +72,7 @@ impl Owner {
                         .retry_schedule
                         .receive_until(again, &self.requests, &self.config.certificate)
                     {
-                        Ok(Some(Request::Sign(request))) => {
+                        Ok(Some(Request::Use(request))) => {
                             request.refuse(&why);
                             State::Closed { again, why }
                         }
@@ -89,12 +89,12 @@ impl Owner {
         }
     }
 
-    /// Checks that the key is still in the token. A token without it is reopened, so that the status reports the loss before
-    /// the next connection needs a signature.
-    fn check_key(&mut self, token: OpenToken) -> State {
+    /// Checks that the keys are still in the token. A token without the device's is reopened, so that the status reports the loss
+    /// before the next connection needs a signature.
+    fn check_keys(&mut self, mut token: OpenToken) -> State {
         let outcome = self
             .heartbeat
-            .excused(PATIENCE, || self.key_checks.run(|| token.find_key(&self.config.key)));
+            .excused(PATIENCE, || self.key_checks.run(|| token.check_keys()));
         let state = match outcome {
             Ok(()) => {
                 self.reporter.report(TokenPhase::Ready, self.record.complaint());
@@ -124,9 +124,9 @@ impl Owner {
         self.last_opening.map_or(planned, |last| planned.min(last + LOOK_AGAIN))
     }
 
-    fn open(&mut self) -> State {
+    pub(super) fn open(&mut self) -> State {
         // A key that has disappeared is a fault to be reported. It must not be hidden by generating another one.
-        if self.public_key.borrow().is_some() {
+        if self.device_key.borrow().is_some() {
             self.config.generate = Generate::Never;
         }
         let heartbeat = self.heartbeat.clone();
@@ -136,23 +136,27 @@ impl Owner {
         });
         self.last_opening = Some(Instant::now());
         match opened {
-            Ok(token) => {
+            Ok(mut token) => {
                 self.record.opened();
                 self.retry_schedule.opened();
-                self.key_checks.opened(|| token.find_key(&self.config.key));
-                let key = token.public_key();
+                self.key_checks.opened(|| token.check_keys());
+                let key = token.device_key();
                 let complaint = self.record.complaint();
                 self.reporter.report_with(TokenPhase::Ready, complaint, |details| {
                     details.openings += 1;
-                    details.algorithm = Some(key.algorithm.to_string());
+                    details.algorithm = Some(key.public.algorithm.to_string());
                     // The warning about a new key stays when the token is reopened.
                     if let Some(warning) = token.warning() {
                         details.warning = Some(warning.to_owned());
                     }
                 });
-                self.public_key.send_if_modified(|known| {
-                    let is_new = known.as_ref() != Some(key);
-                    *known = Some(key.clone());
+                let found = FoundKey {
+                    name: key.name.clone(),
+                    public: key.public.clone(),
+                };
+                self.device_key.send_if_modified(|known| {
+                    let is_new = known.as_ref() != Some(&found);
+                    *known = Some(found);
                     is_new
                 });
                 State::Open(token)
@@ -168,7 +172,7 @@ impl Owner {
     }
 
     /// Reports why the token is closed, and decides when to try again.
-    fn report_closed(&mut self, error: TokenError, has_logged_in: bool) -> State {
+    pub(super) fn report_closed(&mut self, error: TokenError, has_logged_in: bool) -> State {
         let error = match error {
             TokenError::Absent(problem) => TokenError::Absent(self.record.not_found(problem)),
             TokenError::Device(problem) => TokenError::Device(self.record.not_opened(problem)),
@@ -182,7 +186,7 @@ impl Owner {
                         details.pin_rejected = exit == Exit::Pin;
                     });
                 // Before the first success no program depends on the daemon, and an exit code is clearer than a status.
-                if self.public_key.borrow().is_none() {
+                if self.device_key.borrow().is_none() {
                     let _ = self.fatal.try_send(Fatal::new(exit, problem));
                 }
                 None
@@ -199,86 +203,11 @@ impl Owner {
         State::Closed { again, why }
     }
 
-    /// Signs. A token that has lost its state is reopened and tried once more.
-    fn serve(&mut self, token: OpenToken, request: SignRequest) -> State {
-        match self.sign(&token, &request) {
-            // A token that was pulled out is reopened just like one that was reset.
-            Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
-                let problem = self.record.not_signed(problem);
-                journal!(Level::Warn, Event::TokenFault; "{problem}");
-                self.heartbeat.excused(PATIENCE, || token.close());
-                match self.reopen_limit.try_reopen() {
-                    Ok(()) => self.serve_after_reopening(request),
-                    Err(next) => self.refuse_until(request, problem, next),
-                }
-            }
-            outcome => self.finish(token, request, outcome),
-        }
-    }
-
-    fn serve_after_reopening(&mut self, request: SignRequest) -> State {
-        let token = match self.open() {
-            State::Open(token) => token,
-            State::Closed { again, why } => {
-                request.refuse(&why);
-                return State::Closed { again, why };
-            }
-        };
-        match self.sign(&token, &request) {
-            Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
-                let problem = self.record.not_signed(problem);
-                self.heartbeat.excused(PATIENCE, || token.close());
-                self.refuse_until(request, problem, self.reopen_limit.next())
-            }
-            outcome => self.finish(token, request, outcome),
-        }
-    }
-
-    /// Refuses the request and keeps the token closed until it may be reopened.
-    fn refuse_until(&self, request: SignRequest, problem: Problem, next: Instant) -> State {
-        request.refuse(&problem);
-        self.close_until(next, problem)
-    }
-
-    fn close_until(&self, again: Instant, problem: Problem) -> State {
+    pub(super) fn close_until(&self, again: Instant, problem: Problem) -> State {
         self.reporter.report(TokenPhase::Waiting, Some(problem.clone()));
         State::Closed {
             again: Some(again),
             why: problem,
         }
-    }
-
-    /// Replies with a signature, or with an error that is not a failure of the device.
-    fn finish(&mut self, token: OpenToken, request: SignRequest, outcome: Result<Vec<u8>, TokenError>) -> State {
-        match outcome {
-            // Each further signature would try the PIN again.
-            Err(TokenError::Final(Exit::Pin, problem)) => {
-                self.heartbeat.excused(PATIENCE, || token.close());
-                request.refuse(&problem);
-                self.report_closed(TokenError::Final(Exit::Pin, problem), true)
-            }
-            outcome => {
-                request.reply(outcome);
-                State::Open(token)
-            }
-        }
-    }
-
-    /// Signs, and counts the signature.
-    fn sign(&mut self, token: &OpenToken, request: &SignRequest) -> Result<Vec<u8>, TokenError> {
-        let started = Instant::now();
-        let signature = self.heartbeat.excused(PATIENCE, || {
-            token.sign(request.scheme, &request.message, &self.pin, &mut self.logins)
-        })?;
-        let duration = started.elapsed();
-        self.key_checks.passed();
-        self.reporter.details(|details| {
-            details.signatures += 1;
-            details.latencies.observe(duration);
-        });
-        if self.record.signed() {
-            self.reporter.report(TokenPhase::Ready, None);
-        }
-        Ok(signature)
     }
 }

@@ -3,12 +3,25 @@
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
 use super::*;
+use crate::token::named_key::DEVICE_KEY;
 use crate::token::public_key::P256_PARAMETERS;
 
-const CLAIM: Claim = Claim {
-    module: "/usr/lib/module.so",
-    private: "\"device\" id %01",
-};
+fn name(setting: &'static str) -> NamedKey {
+    NamedKey {
+        uri: "pkcs11:object=device".parse().unwrap(),
+        setting,
+        certificate: "device.pem".into(),
+        certificate_setting: "identity.certificate",
+    }
+}
+
+fn claim(name: &NamedKey) -> Claim<'_> {
+    Claim {
+        module: "/usr/lib/module.so",
+        private: "\"device\" id %01",
+        name,
+    }
+}
 
 /// A key pair outside a token.
 struct Pair(EcdsaKeyPair);
@@ -71,7 +84,7 @@ fn the_key_that_verifies_is_found_with_a_single_signature() {
         let mut candidates: Vec<_> = (0..3).map(|n| wrong.candidate(&format!("wrong {n}"))).collect();
         candidates.insert(place, right.candidate("right"));
         let mut count = 0;
-        let proven = prove(&CLAIM, candidates.into_iter(), |_, message| {
+        let proven = prove(&claim(&name(DEVICE_KEY)), candidates.into_iter(), |_, message| {
             count += 1;
             Ok(right.sign(message))
         });
@@ -121,11 +134,14 @@ fn a_failed_proof_is_described_by_names() {
         ),
     ];
     for (candidates, words) in cases {
-        let error = prove(&CLAIM, candidates.into_iter(), |_, message| Ok(private.sign(message))).unwrap_err();
+        let error = prove(&claim(&name(DEVICE_KEY)), candidates.into_iter(), |_, message| {
+            Ok(private.sign(message))
+        })
+        .unwrap_err();
         assert!(error.problem().message.contains(words), "{error:?}");
     }
     let wrongly = prove(
-        &CLAIM,
+        &claim(&name(DEVICE_KEY)),
         [private.candidate("public key \"a\"")].into_iter(),
         |_, message| {
             let mut signature = private.sign(message);
@@ -146,7 +162,14 @@ fn a_failed_proof_is_described_by_names() {
 fn a_failing_device_proves_nothing_about_a_key() {
     use cryptoki::error::RvError;
     let pair = Pair::new();
-    let outcome = |rv| prove(&CLAIM, [pair.candidate("a")].into_iter(), move |_, _| Err(refusal(rv))).unwrap_err();
+    let outcome = |rv| {
+        prove(
+            &claim(&name(DEVICE_KEY)),
+            [pair.candidate("a")].into_iter(),
+            move |_, _| Err(refusal(rv)),
+        )
+        .unwrap_err()
+    };
     assert!(matches!(outcome(RvError::DeviceError), TokenError::Device(_)));
     assert!(matches!(outcome(RvError::TokenNotPresent), TokenError::Absent(_)));
     assert!(matches!(
