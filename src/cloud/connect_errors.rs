@@ -141,8 +141,13 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
 
 /// Returns the TLS alert with which the peer closed the connection, if `error` is about one.
 pub(super) fn alert(error: &(dyn StdError + 'static)) -> Option<String> {
+    alert_description(error).map(|alert| format!("TLS alert {alert:?}"))
+}
+
+/// Returns the alert with which the peer closed the connection, if `error` is about one.
+pub(super) fn alert_description(error: &(dyn StdError + 'static)) -> Option<rustls::AlertDescription> {
     match find::<TlsError>(error)? {
-        TlsError::AlertReceived(alert) => Some(format!("TLS alert {alert:?}")),
+        TlsError::AlertReceived(alert) => Some(*alert),
         _ => None,
     }
 }

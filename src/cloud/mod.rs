@@ -48,6 +48,7 @@ use crate::messages::{DesiredFilters, Outbox, OwnSubscriber, Qos0Message, Sessio
 use crate::retry::{Retries, RetryTarget};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
+use crate::token::Token;
 
 /// Everything that the cloud thread needs.
 pub struct Cloud {
@@ -57,6 +58,8 @@ pub struct Cloud {
     pub roots: Arc<RootCertStore>,
     /// Clock.
     pub clock: SharedClock,
+    /// Token with the keys.
+    pub token: Token,
     /// Task that makes the identity from key and certificate.
     pub identity_task: IdentityTask,
     /// Current identity.
@@ -153,6 +156,7 @@ impl Cloud {
             connector: connector.clone(),
             roots: self.roots.clone(),
             clock: self.clock.clone(),
+            token: self.token,
             steps: enrolment_steps,
             identity: self.identity.clone(),
             identity_part: self.identity_part.clone(),

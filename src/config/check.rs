@@ -13,6 +13,7 @@ pub(super) use super::findings::Fault;
 use super::findings::Findings;
 use super::mqtt::check_mqtt;
 use super::network::check_network;
+use super::other_key::check_other_keys;
 use super::raw::{RawAccess, RawRoleAlias, RawToken};
 use super::subject::check_identity;
 use super::values::{
@@ -58,6 +59,9 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     let has_default_alias = role_aliases.iter().any(|alias| alias.default);
     let is_sts_known = aws.as_ref().is_none_or(|aws| aws.sts.is_some());
     check_requests(&access, has_default_alias, is_sts_known, &mut findings);
+    if let (Some(token), Some(enrolment)) = (&token, &enrolment) {
+        check_other_keys(token, enrolment, &mut findings);
+    }
     let module = token.as_ref().map(|token| &token.module);
     let root_ca = aws.as_ref().and_then(|aws| aws.root_ca.as_ref());
     for (key, path) in [("token.module", module), ("aws.root-ca", root_ca)] {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::bootstrap_pair::{BootstrapPair, parse_other_key};
 use super::findings::Findings;
 use super::folders::Folders;
 use super::placeholders::check_placeholders;
 use super::raw::RawClaim;
 use super::values::parse_absolute_path;
 use crate::foreign_text;
+use crate::token::{KeyUri, NamedKey};
 
 /// The placeholder for the common name of the signing request.
 pub const COMMON_NAME: &str = "{common-name}";
@@ -23,15 +25,29 @@ pub struct ClaimConfig {
     pub template: String,
     /// The claim certificate (PEM).
     pub certificate: PathBuf,
-    /// The file with its private key (PEM); `None` for the systemd credential `enrolment-claim-key`.
+    /// The URI of its private key, if that is in the token.
+    pub key: Option<KeyUri>,
+    /// The file with its private key (PEM); `None` for the systemd credential `enrolment-claim-key`, or a key in the token.
     pub key_file: Option<PathBuf>,
     /// The template's parameters, in which [`COMMON_NAME`] is not replaced yet.
     pub parameters: BTreeMap<String, String>,
 }
 
 impl ClaimConfig {
-    /// Returns the file with the private key; `None` if nothing names one.
+    /// Returns the key as the token thread looks for it, if it is in the token.
+    pub fn named_key(&self) -> Option<NamedKey> {
+        let pair = BootstrapPair {
+            certificate: self.certificate.clone(),
+            key: self.key.clone()?,
+        };
+        Some(pair.named_key("enrolment.claim.key", "enrolment.claim.certificate"))
+    }
+
+    /// Returns the file with the private key; `None` if nothing names one, or the key is in the token.
     pub fn key_path(&self, folders: &Folders) -> Option<PathBuf> {
+        if self.key.is_some() {
+            return None;
+        }
         let credential = || {
             folders
                 .credentials
@@ -47,12 +63,20 @@ pub(super) fn check_claim(raw: RawClaim, findings: &mut Findings) -> Option<Clai
     let template = findings.parse_required("enrolment.claim.template", raw.template, check_template);
     let certificate = findings.parse_required("enrolment.claim.certificate", raw.certificate, parse_absolute_path);
     let key_file = findings.parse_optional("enrolment.claim.key-file", raw.key_file, parse_absolute_path);
+    let key = findings.parse_optional("enrolment.claim.key", raw.key, parse_other_key);
+    if key.is_some() && key_file.is_some() {
+        findings.add_note(
+            "enrolment.claim.key-file",
+            "is not used, because enrolment.claim.key names the private key",
+        );
+    }
     for (name, value) in &raw.parameters {
         findings.check("enrolment.claim.parameters", check_parameter(name, value));
     }
     Some(ClaimConfig {
         template: template?,
         certificate: certificate?,
+        key,
         key_file,
         parameters: raw.parameters,
     })
@@ -143,7 +167,7 @@ mod tests {
             ),
             (CLAIM.replace("/etc/gatepost/claim.pem", "claim.pem"), "absolute path"),
             (format!("{CLAIM}key-file = \"claim.key\"\n"), "absolute path"),
-            (format!("{CLAIM}key = \"hunter2\"\n"), "key"),
+            (format!("{CLAIM}key = \"hunter2\"\n"), "enrolment.claim.key"),
             (parameter("Serial = \"\""), "empty"),
             (parameter("Serial = \"a\\nb\""), "control characters"),
             (parameter("\"\" = \"a\""), "without a name"),

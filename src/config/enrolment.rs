@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::bootstrap_pair::{BootstrapPair, EST_CERTIFICATE, EST_KEY, parse_other_key};
 use super::claim::{ClaimConfig, check_claim};
 use super::est_url::EstUrl;
 use super::findings::Findings;
 use super::raw::{RawClaim, RawEnrolment, RawEst};
 use super::values::{check_basic_user, parse_absolute_path};
 use crate::foreign_text;
+use crate::token::NamedKey;
 
 /// `[enrolment]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,16 @@ pub struct EstConfig {
     pub user: Option<String>,
     /// The file with the secret; `None` for the systemd credential `enrolment-secret`.
     pub secret_file: Option<PathBuf>,
+    /// The bootstrap certificate, whose key is in the token.
+    pub bootstrap: Option<BootstrapPair>,
+}
+
+impl EstConfig {
+    /// Returns the bootstrap certificate's key, as the token thread looks for it.
+    pub fn bootstrap_key(&self) -> Option<NamedKey> {
+        let pair = self.bootstrap.as_ref()?;
+        Some(pair.named_key(EST_KEY, EST_CERTIFICATE))
+    }
 }
 
 impl EnrolmentMethod {
@@ -125,7 +137,17 @@ fn check_est(raw: RawEst, findings: &mut Findings) -> Option<EstConfig> {
     let server_ca = findings.parse_required("enrolment.est.server-ca", raw.server_ca, parse_absolute_path);
     let user = findings.parse_optional("enrolment.est.user", raw.user, check_basic_user);
     let secret_file = findings.parse_optional("enrolment.est.secret-file", raw.secret_file, parse_absolute_path);
+    let certificate = findings.parse_optional(EST_CERTIFICATE, raw.bootstrap_certificate.clone(), parse_absolute_path);
+    let key = findings.parse_optional(EST_KEY, raw.bootstrap_key.clone(), parse_other_key);
+    match (&raw.bootstrap_certificate, &raw.bootstrap_key) {
+        (Some(_), None) => findings.add_fault(EST_KEY, "is missing: the bootstrap certificate needs its key"),
+        (None, Some(_)) => findings.add_fault(EST_CERTIFICATE, "is missing: the bootstrap key needs its certificate"),
+        _ => {}
+    }
     Some(EstConfig {
+        bootstrap: certificate
+            .zip(key)
+            .map(|(certificate, key)| BootstrapPair { certificate, key }),
         url: url?,
         server_ca: server_ca?,
         user,

@@ -131,8 +131,11 @@ pub const KEYS: &[Key] = keys! {
     "enrolment.est.server-ca", AtRestart, part(|config| est(config, |est| est.server_ca.clone()));
     "enrolment.est.user", AtRestart, part(|config| est(config, |est| est.user.clone()));
     "enrolment.est.secret-file", AtRestart, part(|config| est(config, |est| est.secret_file.clone()));
+    "enrolment.est.bootstrap-certificate", AtRestart, part(|config| est(config, |est| est.bootstrap.as_ref().map(|pair| pair.certificate.clone())));
+    "enrolment.est.bootstrap-key", AtRestart, part(|config| est(config, |est| est.bootstrap.as_ref().map(|pair| pair.key.clone())));
     "enrolment.claim.template", AtRestart, part(|config| claim(config, |claim| claim.template.clone()));
     "enrolment.claim.certificate", AtRestart, part(|config| claim(config, |claim| claim.certificate.clone()));
+    "enrolment.claim.key", AtRestart, part(|config| claim(config, |claim| claim.key.clone()));
     "enrolment.claim.key-file", AtRestart, part(|config| claim(config, |claim| claim.key_file.clone()));
     "enrolment.claim.parameters", AtRestart, part(|config| claim(config, |claim| claim.parameters.clone()));
     "network.proxy", AtRestart, part(|config| proxy(config, |proxy| proxy.address.clone()));

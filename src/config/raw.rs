@@ -47,6 +47,7 @@ pub(super) struct RawEnrolment {
 pub(super) struct RawClaim {
     pub(super) template: Option<String>,
     pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
     pub(super) key_file: Option<String>,
     pub(super) parameters: BTreeMap<String, String>,
 }
@@ -58,6 +59,8 @@ pub(super) struct RawEst {
     pub(super) server_ca: Option<String>,
     pub(super) user: Option<String>,
     pub(super) secret_file: Option<String>,
+    pub(super) bootstrap_certificate: Option<String>,
+    pub(super) bootstrap_key: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

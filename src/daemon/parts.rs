@@ -165,7 +165,7 @@ impl Parts {
             audit: Audit::new(clock.clone()),
             log_level: LogLevel::new(),
             retries: retries.clone(),
-            token,
+            token: token.clone(),
             retry_lines: RefCell::default(),
         });
 
@@ -182,6 +182,7 @@ impl Parts {
             config: config.clone(),
             roots,
             clock,
+            token,
             identity_task,
             identity,
             identity_part: board.identity,

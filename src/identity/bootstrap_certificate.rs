@@ -1,4 +1,4 @@
-//! A certificate with its key in a file, which proves where a device without an identity of its own comes from.
+//! A certificate with its key in a file or in the token, which proves where a device without an identity of its own comes from.
 
 use std::fs;
 use std::path::Path;
@@ -6,31 +6,34 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
+use super::name::describe;
+use super::signing_key::TokenKey;
 use super::validity::to_system_time;
 use crate::clock::rfc3339;
-use crate::pem_file;
+use crate::pem_file::{self, PemFile};
 use crate::problem::Problem;
+use crate::token::NamedKey;
 
 /// The configuration keys that messages name.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyNames {
     /// The key with the certificate's file.
     pub certificate: &'static str,
-    /// The key with the private key's file.
-    pub key_file: &'static str,
+    /// The key with the private key's file, or its URI.
+    pub key: &'static str,
 }
 
-/// The keys of the claim certificate.
+/// The keys of the claim certificate whose private key is in a file.
 pub const CLAIM_NAMES: KeyNames = KeyNames {
     certificate: "enrolment.claim.certificate",
-    key_file: "enrolment.claim.key-file",
+    key: "enrolment.claim.key-file",
 };
 
 /// A certificate and its private key.
@@ -38,6 +41,8 @@ pub const CLAIM_NAMES: KeyNames = KeyNames {
 pub struct BootstrapCertificate {
     certified: Arc<CertifiedKey>,
     not_after: SystemTime,
+    issuer: String,
+    can_tls13: bool,
 }
 
 impl BootstrapCertificate {
@@ -46,78 +51,168 @@ impl BootstrapCertificate {
     /// # Errors
     /// If one of them cannot be used, or they do not belong together. The content of the key's file is never shown.
     pub fn load(certificate: &Path, key: &Path, names: KeyNames) -> Result<Self, Problem> {
-        let refuse = |name: &str, path: &Path, what: &str, step: &str| {
-            Problem::configuration(format!("{name}: {} {what}", path.display())).next(step.to_owned())
-        };
-        let file = pem_file::read(certificate)
-            .map_err(|error| refuse(names.certificate, certificate, &error.describe(), error.next_step()))?;
-        let ours = file
-            .certificates
-            .first()
-            .and_then(|der| X509Certificate::from_der(der).ok());
-        let Some((_, parsed)) = ours else {
-            let step = "put the certificate (PEM) there";
-            return Err(refuse(
-                names.certificate,
-                certificate,
-                "has no certificate that can be read",
-                step,
-            ));
-        };
-        let bytes = fs::read(key).map(Zeroizing::new);
-        let bytes = bytes.map_err(|error| {
-            let what = format!("cannot be read: {error}");
-            refuse(
-                names.key_file,
-                key,
-                &what,
-                "put the private key (PEM) there, readable by the user gatepost",
-            )
-        })?;
-        let key_der = PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
-            let step = "put the private key there, in PEM and without a passphrase";
-            refuse(names.key_file, key, "has no private key in PEM", step)
-        })?;
-        let signing_key = any_supported_type(&key_der).map_err(|_| {
-            let step = "use a key of RSA with 2048 bits or more, P-256 or P-384";
-            refuse(
-                names.key_file,
-                key,
-                "has a private key of a kind that cannot be used",
-                step,
-            )
-        })?;
-        let is_for_key = signing_key
-            .public_key()
-            .is_some_and(|public| public.as_ref() == parsed.public_key().raw);
-        if !is_for_key {
+        let file = read_certificates(certificate, names.certificate)?;
+        let signing_key = read_key(key, names.key)?;
+        let info = signing_key.public_key().map(|info| info.as_ref().to_vec());
+        Self::pair(&file.certificates, info.as_deref(), signing_key, true).ok_or_else(|| {
             let what = format!("is not the private key of {}", certificate.display());
-            return Err(refuse(
-                names.key_file,
-                key,
-                &what,
-                "put the two files of one pair there",
-            ));
-        }
-        let not_after = to_system_time(parsed.validity().not_after.timestamp());
-        Ok(Self {
-            certified: Arc::new(CertifiedKey::new(file.certificates.clone(), signing_key)),
-            not_after,
+            refuse(names.key, key, &what, "put the two files of one pair there")
         })
+    }
+
+    /// Reads the certificate for a key in the token.
+    ///
+    /// # Errors
+    /// If the file has no certificate for this key, or has a private key.
+    pub fn with_key(key: &TokenKey) -> Result<Self, Problem> {
+        let NamedKey {
+            certificate,
+            certificate_setting,
+            setting,
+            uri,
+        } = key.name();
+        let file = read_certificates_alone(certificate, certificate_setting)?;
+        let info = key.public().subject_public_key_info();
+        let signing_key = Arc::new(key.clone());
+        Self::pair(&file.certificates, Some(&info), signing_key, key.can_tls13()).ok_or_else(|| {
+            let what = format!("has no certificate for the key that {setting} ({uri}) selects in the token");
+            refuse(
+                certificate_setting,
+                certificate,
+                &what,
+                &format!("put the certificate for that key there, or correct {setting}"),
+            )
+        })
+    }
+
+    /// Puts the certificate with this public key before the others; `None` if there is none.
+    fn pair(
+        certificates: &[CertificateDer<'static>],
+        key_info: Option<&[u8]>,
+        signing_key: Arc<dyn SigningKey>,
+        can_tls13: bool,
+    ) -> Option<Self> {
+        let is_ours = |der: &&CertificateDer| parse(der).is_some_and(|one| Some(one.public_key().raw) == key_info);
+        let ours = certificates.iter().find(is_ours)?;
+        let leaf = parse(ours)?;
+        let (not_after, issuer) = (
+            to_system_time(leaf.validity().not_after.timestamp()),
+            describe(leaf.issuer()),
+        );
+        let others = certificates.iter().filter(|der| *der != ours);
+        let chain = std::iter::once(ours).chain(others).cloned().collect();
+        Some(Self {
+            certified: Arc::new(CertifiedKey::new(chain, signing_key)),
+            not_after,
+            issuer,
+            can_tls13,
+        })
+    }
+
+    /// Returns the name of the CA that has issued it, as text.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whether the key can sign in TLS 1.3.
+    pub(super) fn can_tls13(&self) -> bool {
+        self.can_tls13
     }
 
     /// Returns the problem of a certificate that has expired.
     pub fn expired(&self, now: SystemTime, name: &str) -> Option<Problem> {
-        (now > self.not_after).then(|| {
-            let message = format!("{name} has expired on {}", rfc3339(self.not_after));
-            Problem::configuration(message).next("put a new certificate and its key into the place of the old ones")
-        })
+        expired(self.not_after, now, name)
     }
 
     /// Returns the certificate and the key, for TLS.
     pub(super) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
     }
+}
+
+/// Finds the faults of the certificate's file that show without the token, for `gatepostd --check-config`. Returns the problem of
+/// one that has expired.
+///
+/// # Errors
+/// If it is not a file of certificates.
+pub(super) fn examine_certificate(name: &NamedKey, now: SystemTime) -> Result<Option<Problem>, Problem> {
+    let file = read_certificates_alone(&name.certificate, name.certificate_setting)?;
+    Ok(last_end(&file).and_then(|end| expired(end, now, name.certificate_setting)))
+}
+
+fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+    X509Certificate::from_der(der).ok().map(|(_, parsed)| parsed)
+}
+
+/// Whether all device certificates in a file have expired. A file that cannot be read has not.
+pub fn has_expired(path: &Path, now: SystemTime) -> bool {
+    let file = pem_file::read(path);
+    file.is_ok_and(|file| last_end(&file).is_some_and(|end| now > end))
+}
+
+/// Returns the latest end of a certificate that is not a CA's.
+fn last_end(file: &PemFile) -> Option<SystemTime> {
+    let ends = file.certificates.iter().filter_map(|der| {
+        let parsed = parse(der)?;
+        (!parsed.is_ca()).then(|| to_system_time(parsed.validity().not_after.timestamp()))
+    });
+    ends.max()
+}
+
+fn expired(not_after: SystemTime, now: SystemTime, name: &str) -> Option<Problem> {
+    (now > not_after).then(|| {
+        let message = format!("{name} has expired on {}", rfc3339(not_after));
+        Problem::configuration(message).next("put a new certificate and its key into the place of the old ones")
+    })
+}
+
+fn refuse(name: &str, path: &Path, what: &str, step: &str) -> Problem {
+    Problem::configuration(format!("{name}: {} {what}", path.display())).next(step.to_owned())
+}
+
+fn read_certificates(path: &Path, name: &str) -> Result<PemFile, Problem> {
+    let file = pem_file::read(path).map_err(|error| refuse(name, path, &error.describe(), error.next_step()))?;
+    match file.certificates.first().is_some_and(|der| parse(der).is_some()) {
+        true => Ok(file),
+        false => Err(refuse(
+            name,
+            path,
+            "has no certificate that can be read",
+            "put the certificate (PEM) there",
+        )),
+    }
+}
+
+/// Reads a file that must have no private key, because the key belongs into the token.
+fn read_certificates_alone(path: &Path, name: &str) -> Result<PemFile, Problem> {
+    let file = read_certificates(path, name)?;
+    let content = pem_file::Content::PrivateKey;
+    match file.has_private_key {
+        false => Ok(file),
+        true => Err(refuse(
+            name,
+            path,
+            &format!("{content} beside the certificate"),
+            content.next_step(),
+        )),
+    }
+}
+
+fn read_key(path: &Path, name: &str) -> Result<Arc<dyn SigningKey>, Problem> {
+    let bytes = fs::read(path).map(Zeroizing::new);
+    let bytes = bytes.map_err(|error| {
+        let what = format!("cannot be read: {error}");
+        let step = "put the private key (PEM) there, readable by the user gatepost";
+        refuse(name, path, &what, step)
+    })?;
+    let der = PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
+        let step = "put the private key there, in PEM and without a passphrase";
+        refuse(name, path, "has no private key in PEM", step)
+    })?;
+    any_supported_type(&der).map_err(|_| {
+        let step = "use a key of RSA with 2048 bits or more, P-256 or P-384";
+        refuse(name, path, "has a private key of a kind that cannot be used", step)
+    })
 }
 
 #[cfg(test)]
@@ -130,7 +225,7 @@ mod tests {
 
     const NAMES: KeyNames = KeyNames {
         certificate: "a.certificate",
-        key_file: "a.key-file",
+        key: "a.key-file",
     };
 
     fn end_of_2029() -> SystemTime {

@@ -1,19 +1,21 @@
 //! Checks the files of certificates without the key, for `gatepostd --check-config`.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::bootstrap_certificate::{BootstrapCertificate, CLAIM_NAMES};
+use super::bootstrap_certificate::{self, BootstrapCertificate, CLAIM_NAMES};
 use super::certificate::{Certificate, Source};
 use super::error::CertificateError;
 use super::validity::to_unix_seconds;
 use super::{roots, usage};
 use crate::clock::{Clock, is_set};
-use crate::config::{ClaimConfig, Config};
+use crate::config::{ClaimConfig, Config, EstConfig};
 use crate::pem_file::{self, Content, ReadError};
 use crate::problem::Problem;
+use crate::token::NamedKey;
 
 /// The problems of the files.
 #[derive(Debug, Default)]
@@ -43,6 +45,12 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
             error.describe()
         );
         found.faults.push(error.to_problem(message, error.next_step()));
+    }
+    if let Some(name) = config.enrolment.est().and_then(EstConfig::bootstrap_key) {
+        examine_bootstrap(&name, config, clock, &mut found);
+    }
+    if let Some(name) = config.enrolment.claim().and_then(ClaimConfig::named_key) {
+        examine_bootstrap(&name, config, clock, &mut found);
     }
     if let Some(claim) = config.enrolment.claim() {
         let (faults, warnings) = examine_claim(claim, config, clock);
@@ -76,7 +84,21 @@ pub fn examine(config: &Config, clock: &dyn Clock) -> Examined {
     found
 }
 
-/// Checks the claim certificate and its key, which may be removed once there is a certificate.
+/// Checks a certificate whose key is in the token. It may be removed once there is a certificate.
+fn examine_bootstrap(name: &NamedKey, config: &Config, clock: &dyn Clock, found: &mut Examined) {
+    let is_enrolled = config.identity.certificate.exists();
+    if is_enrolled && !name.certificate.exists() {
+        return;
+    }
+    let now = is_set(clock).then(|| clock.aws_now());
+    match bootstrap_certificate::examine_certificate(name, now.unwrap_or(SystemTime::UNIX_EPOCH)) {
+        Ok(expired) => found.warnings.extend(expired),
+        Err(problem) if is_enrolled => found.warnings.push(problem),
+        Err(problem) => found.faults.push(problem),
+    }
+}
+
+/// Checks the claim certificate and its key file, which may be removed once there is a certificate.
 fn examine_claim(claim: &ClaimConfig, config: &Config, clock: &dyn Clock) -> (Option<Problem>, Option<Problem>) {
     let Some(key) = claim
         .key_path(&config.folders)

@@ -23,7 +23,7 @@ mod tls;
 mod usage;
 mod validity;
 
-pub use bootstrap_certificate::{BootstrapCertificate, CLAIM_NAMES};
+pub use bootstrap_certificate::{BootstrapCertificate, CLAIM_NAMES, has_expired};
 pub use certificate::{Certificate, Loaded, Source, certificate_id, find_thing_name};
 pub use device_identity::Identity;
 pub use error::CertificateError;

@@ -7,7 +7,7 @@ use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::sign::{Signer, SigningKey};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
-use crate::token::{FoundKey, Hash, KeyAlgorithm, PublicKey, Scheme, Token, TokenError};
+use crate::token::{FoundKey, Hash, KeyAlgorithm, NamedKey, PublicKey, Scheme, Token, TokenError};
 
 /// A handle to the key. The token thread makes every signature.
 #[derive(Clone, Debug)]
@@ -20,6 +20,11 @@ impl TokenKey {
     /// Creates a handle to a key that was found in the token.
     pub fn new(token: Token, found: FoundKey) -> Self {
         Self { token, found }
+    }
+
+    /// Returns the name by which it was found.
+    pub fn name(&self) -> &NamedKey {
+        &self.found.name
     }
 
     /// Returns the public key.

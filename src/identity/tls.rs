@@ -21,6 +21,13 @@ pub enum SendChain {
     Full,
 }
 
+/// Returns the versions that a key can be used in.
+fn versions(can_tls13: bool) -> &'static [&'static rustls::SupportedProtocolVersion] {
+    const BOTH: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+    const TLS12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+    if can_tls13 { BOTH } else { TLS12 }
+}
+
 /// Creates the configuration for one endpoint.
 ///
 /// # Errors
@@ -32,9 +39,6 @@ pub fn client_config(
     alpn: &[&str],
     clock: SharedClock,
 ) -> Result<Arc<ClientConfig>, rustls::Error> {
-    const BOTH: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
-    const TLS12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
-    let versions = if identity.key.can_tls13() { BOTH } else { TLS12 };
     let mut chain = vec![identity.certificate.leaf.clone()];
     if send == SendChain::Full {
         chain.extend(identity.certificate.chain.iter().cloned());
@@ -42,7 +46,7 @@ pub fn client_config(
     let certified = Arc::new(CertifiedKey::new(chain, Arc::new(identity.key.clone())));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(WallTime(clock)))
-        .with_protocol_versions(versions)?
+        .with_protocol_versions(versions(identity.key.can_tls13()))?
         .with_root_certificates(roots)
         .with_client_cert_resolver(Arc::new(FixedCertificate(certified)));
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -63,7 +67,7 @@ pub fn bootstrap_config(
 ) -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(WallTime(clock)))
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions(certificate.can_tls13()))?
         .with_root_certificates(roots)
         .with_client_cert_resolver(Arc::new(FixedCertificate(certificate.certified())));
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();

@@ -95,6 +95,10 @@ fn named(config: &Config) -> Vec<PathBuf> {
     let mut files = vec![config.token.module.clone(), config.identity.certificate.clone()];
     let optional = [&config.aws.root_ca, &config.identity.ca_chain, &config.token.pin_file];
     files.extend(optional.into_iter().flatten().cloned());
+    if let Some(est) = config.enrolment.est() {
+        files.push(est.server_ca.clone());
+        files.extend(est.bootstrap.as_ref().map(|pair| pair.certificate.clone()));
+    }
     let claim = config.enrolment.claim();
     files.extend(claim.map(|claim| claim.certificate.clone()));
     files.extend(claim.and_then(|claim| claim.key_file.clone()));

@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
-use cryptoki::object::{Attribute, AttributeType, ObjectClass};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass};
 use cryptoki::session::Session;
 
+use super::algorithm::KeyAlgorithm;
 use super::error::TokenError;
 use super::keys::{Object, objects};
 use super::public_key::PublicKey;
@@ -34,7 +35,10 @@ pub(super) fn find_candidates<'a>(
     let public = lazy(move || read_public_objects(session, private));
     let own = lazy(move || Ok(read_own_public_part(session, private).into_iter().collect()));
     let certificates = lazy(move || read_certificate_objects(session, private));
-    let file = lazy(move || Ok(read_file(certificate)));
+    let file = lazy(move || {
+        let found = read_file(certificate).into_iter();
+        Ok(found.map(|candidate| refuse_other_kind(candidate, private)).collect())
+    });
     public.chain(own).chain(certificates).chain(file)
 }
 
@@ -61,6 +65,28 @@ fn read_public_objects(session: &Session, private: &Object) -> Result<Vec<Candid
             is_replaceable: false,
         })
         .collect())
+}
+
+/// Replaces a key that cannot belong to the private key because it is of another kind. Some modules answer a signature by the wrong
+/// mechanism as if the device had failed.
+fn refuse_other_kind(candidate: Candidate, private: &Object) -> Candidate {
+    match &candidate.key {
+        Ok(key) if !is_of_kind(key, private.kind) => {
+            let problem = Problem::configuration(format!("the {} is for another key", candidate.name));
+            Candidate {
+                key: Err(TokenError::Absent(problem)),
+                ..candidate
+            }
+        }
+        _ => candidate,
+    }
+}
+
+fn is_of_kind(key: &PublicKey, kind: Option<KeyType>) -> bool {
+    match key.algorithm {
+        KeyAlgorithm::EcP256 | KeyAlgorithm::EcP384 => kind != Some(KeyType::RSA),
+        KeyAlgorithm::Rsa(_) => kind != Some(KeyType::EC),
+    }
 }
 
 /// Reads the public key from the attributes of the private key object: CKA_PUBLIC_KEY_INFO (PKCS#11 3.0) or the modulus of RSA.
@@ -90,9 +116,13 @@ fn read_certificate_objects(session: &Session, private: &Object) -> Result<Vec<C
             let Some(Attribute::Value(der)) = attributes.into_iter().next() else {
                 return None;
             };
+            let key = PublicKey::from_certificate(&der)?;
+            if key.as_ref().is_ok_and(|key| !is_of_kind(key, private.kind)) {
+                return None;
+            }
             Some(Candidate {
                 name: format!("certificate {}", object.name()),
-                key: PublicKey::from_certificate(&der)?,
+                key,
                 is_likely: rank(object, private) < UNRELATED,
                 is_replaceable: false,
             })

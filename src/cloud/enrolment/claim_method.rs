@@ -10,6 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
+use super::bootstrap;
 use super::claim::{self, Created, Step};
 use super::claim_connection::{Answer, ClaimConnection};
 use super::claim_progress::{Progress, progress_file};
@@ -24,16 +25,21 @@ use crate::config::{COMMON_NAME, ClaimConfig, Config, Endpoint};
 use crate::event::{Event, journal};
 use crate::identity::{BootstrapCertificate, CLAIM_NAMES, bootstrap_config};
 use crate::problem::Problem;
+use crate::token::Token;
+
+const WHERE_THE_CLAIM_BELONGS: &str = "put the claim certificate where enrolment.claim.certificate says, and its key where \
+                                       enrolment.claim.key-file says, or into the token (enrolment.claim.key)";
 
 const TEXTS: MethodTexts = MethodTexts {
     issuer: "AWS IoT",
-    without_credential: "put the claim certificate and its key where enrolment.claim.certificate and enrolment.claim.key-file say",
-    after_expiry: "put the claim certificate and its key where enrolment.claim.certificate and enrolment.claim.key-file say",
+    without_credential: WHERE_THE_CLAIM_BELONGS,
+    after_expiry: WHERE_THE_CLAIM_BELONGS,
 };
 
 /// The method claim.
 pub(super) struct ClaimMethod {
     claim: ClaimConfig,
+    token: Token,
     key_file: Option<PathBuf>,
     endpoint: Endpoint,
     alpn: &'static [&'static str],
@@ -51,6 +57,7 @@ impl ClaimMethod {
         claim: &ClaimConfig,
         config: &Config,
         connector: Connector,
+        token: Token,
         roots: Arc<RootCertStore>,
         clock: SharedClock,
     ) -> Self {
@@ -62,6 +69,7 @@ impl ClaimMethod {
             endpoint: config.aws.mqtt_endpoint.clone(),
             alpn: config.aws.mqtt_alpn,
             connector,
+            token,
             roots,
             clock,
             client_id: format!("{common_name}-claim"),
@@ -167,13 +175,17 @@ impl ClaimMethod {
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, Failure> {
-        let key_file = self.key_file.as_deref().ok_or_else(|| {
-            Failure::refused(
-                Problem::configuration("there is no key of the claim certificate").next(TEXTS.without_credential),
-            )
-        })?;
-        let certificate =
-            BootstrapCertificate::load(&self.claim.certificate, key_file, CLAIM_NAMES).map_err(Failure::refused)?;
+        let no_key = || {
+            let problem = Problem::configuration("there is no key of the claim certificate");
+            Failure::refused(problem.next(TEXTS.without_credential))
+        };
+        let certificate = match self.claim.named_key() {
+            Some(name) => bootstrap::load(&self.token, name)?,
+            None => {
+                let key_file = self.key_file.as_deref().ok_or_else(no_key)?;
+                BootstrapCertificate::load(&self.claim.certificate, key_file, CLAIM_NAMES).map_err(Failure::refused)?
+            }
+        };
         if let Some(problem) = certificate.expired(self.clock.aws_now(), "the claim certificate") {
             return Err(Failure::refused(problem));
         }
@@ -192,7 +204,7 @@ impl Method for ClaimMethod {
     }
 
     fn bootstrap_credential(&self) -> Option<Credential> {
-        let key_exists = self.key_file.as_ref().is_some_and(|path| path.exists());
+        let key_exists = self.claim.key.is_some() || self.key_file.as_ref().is_some_and(|path| path.exists());
         (key_exists && self.claim.certificate.exists()).then_some(Credential::BootstrapCertificate)
     }
 

@@ -14,6 +14,8 @@ use hyper::http::request::Builder;
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
+use super::bootstrap;
+use super::credential::Credential;
 use super::est::{Answer, Operation};
 use super::failure::{Failure, FailureKind};
 use super::pkcs7::MAX_BODY;
@@ -36,6 +38,19 @@ pub(super) struct EstClient {
     http: HttpsClient,
     url: EstUrl,
     authorization: Option<HeaderValue>,
+    credential: Credential,
+    /// The CA of the bootstrap certificate, if that is what the server sees.
+    issuer: Option<String>,
+}
+
+/// What the server is shown.
+pub(super) enum Shown<'a> {
+    /// A user and a secret.
+    Secret(&'a str, &'a SecretString),
+    /// The bootstrap certificate of this CA.
+    BootstrapCertificate(&'a str),
+    /// The certificate that is renewed.
+    CurrentCertificate,
 }
 
 /// Returns the parts of a response that determine its meaning.
@@ -56,16 +71,19 @@ impl EstClient {
         connector: &Connector,
         url: &EstUrl,
         tls: Arc<ClientConfig>,
-        secret: Option<(&str, &SecretString)>,
+        shown: &Shown,
     ) -> Result<Self, Failure> {
-        let authorization = match secret {
-            Some((user, secret)) => Some(basic(user, secret)?),
-            None => None,
+        let (credential, authorization, issuer) = match *shown {
+            Shown::Secret(user, secret) => (Credential::Secret, Some(basic(user, secret)?), None),
+            Shown::BootstrapCertificate(issuer) => (Credential::BootstrapCertificate, None, Some(issuer.to_owned())),
+            Shown::CurrentCertificate => (Credential::CurrentCertificate, None, None),
         };
         Ok(Self {
             http: HttpsClient::new(connector.clone(), Origin::from(&url.endpoint), tls, LIMITS),
             url: url.clone(),
             authorization,
+            credential,
+            issuer,
         })
     }
 
@@ -107,15 +125,25 @@ impl EstClient {
                     .next("look whether enrolment.est.url is an EST server"),
                 not_before: None,
             },
-            error => Failure {
+            error => self.judge_alert(&error).unwrap_or_else(|| Failure {
                 kind: match error.is_unsent() {
                     true => FailureKind::Unreachable,
                     false => lost,
                 },
                 problem: connect_errors::problem(Server::Est, endpoint, &error),
                 not_before: None,
-            },
+            }),
         })
+    }
+}
+
+impl EstClient {
+    /// Returns the failure if the server has ended the connection because of the client's certificate. With TLS 1.3 that comes
+    /// after the handshake.
+    fn judge_alert(&self, error: &RequestError) -> Option<Failure> {
+        let alert = connect_errors::alert_description(error)?;
+        let server = self.url.endpoint.to_string();
+        bootstrap::judge_alert(alert, &server, self.credential, self.issuer.as_deref())
     }
 }
 

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::client::{EstClient, answer};
+use super::client::{EstClient, Shown, answer};
 use super::credential::Credential;
 use super::est::{Operation, Reply, interpret};
 use super::failure::Failure;
@@ -82,7 +82,7 @@ fn a_thousand_gateways_enrol_at_once_over_real_connections() {
             &Connector::default(),
             &url,
             tls.clone(),
-            Some((&format!("gw-{number}"), &secret)),
+            &Shown::Secret(&format!("gw-{number}"), &secret),
         )
         .unwrap();
         let places = places.clone();

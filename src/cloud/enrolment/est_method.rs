@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 
-use super::client::{EstClient, answer, server_roots};
+use super::bootstrap;
+use super::client::{EstClient, Shown, answer, server_roots};
 use super::credential::Credential;
 use super::est::{Answer, Operation, Reply, interpret};
 use super::failure::{Failure, FailureKind};
@@ -16,13 +17,18 @@ use crate::clock::SharedClock;
 use crate::cloud::connector::Connector;
 use crate::cloud::secret_file::SecretFile;
 use crate::config::{Config, EstConfig, IdentityConfig};
-use crate::identity::{Identity, SendChain, client_config, server_config};
+use crate::identity::{
+    BootstrapCertificate, Identity, SendChain, bootstrap_config, client_config, has_expired, server_config,
+};
 use crate::problem::Problem;
+use crate::token::Token;
 
 const TEXTS: MethodTexts = MethodTexts {
     issuer: "the EST server",
-    without_credential: "issue a secret for this gateway, and put it into enrolment.est.secret-file",
-    after_expiry: "issue a secret for this gateway (enrolment.est.secret-file), or have `gatepost csr` signed by hand",
+    without_credential: "issue a secret for this gateway, and put it into enrolment.est.secret-file, or set \
+                         enrolment.est.bootstrap-certificate and its key",
+    after_expiry: "issue a secret for this gateway (enrolment.est.secret-file) or a bootstrap certificate, or have `gatepost csr` signed \
+                   by hand",
 };
 
 /// The name of the credential in which systemd passes the secret (`LoadCredential=enrolment-secret:...`).
@@ -31,6 +37,7 @@ const SYSTEMD_CREDENTIAL: &str = "enrolment-secret";
 /// The method EST.
 pub(super) struct EstMethod {
     connector: Connector,
+    token: Token,
     est: EstConfig,
     identity_config: IdentityConfig,
     secret: SecretFile,
@@ -45,9 +52,16 @@ struct Prepared {
 }
 
 impl EstMethod {
-    pub(super) fn new(est: &EstConfig, config: &Config, connector: Connector, clock: SharedClock) -> Self {
+    pub(super) fn new(
+        est: &EstConfig,
+        config: &Config,
+        connector: Connector,
+        token: Token,
+        clock: SharedClock,
+    ) -> Self {
         Self {
             connector,
+            token,
             secret: SecretFile::new(
                 est.secret_file.as_deref(),
                 config.folders.credentials.as_deref(),
@@ -74,7 +88,17 @@ impl EstMethod {
                 Ok(Prepared {
                     operation: Operation::Reenrol,
                     csr: renewal_request(identity, request.key_info)?,
-                    client: EstClient::new(&self.connector, &self.est.url, tls, None)?,
+                    client: EstClient::new(&self.connector, &self.est.url, tls, &Shown::CurrentCertificate)?,
+                })
+            }
+            Purpose::First | Purpose::Replacement if request.credential == Credential::BootstrapCertificate => {
+                let certificate = self.load_bootstrap()?;
+                let tls = bootstrap_config(&certificate, roots, &[], self.clock.clone()).map_err(no_tls)?;
+                let shown = Shown::BootstrapCertificate(certificate.issuer());
+                Ok(Prepared {
+                    operation: Operation::Enrol,
+                    csr: request.csr.clone(),
+                    client: EstClient::new(&self.connector, &self.est.url, tls, &shown)?,
                 })
             }
             Purpose::First | Purpose::Replacement => {
@@ -85,9 +109,19 @@ impl EstMethod {
                 Ok(Prepared {
                     operation: Operation::Enrol,
                     csr: request.csr.clone(),
-                    client: EstClient::new(&self.connector, &self.est.url, tls, Some((user, &secret)))?,
+                    client: EstClient::new(&self.connector, &self.est.url, tls, &Shown::Secret(user, &secret))?,
                 })
             }
+        }
+    }
+
+    fn load_bootstrap(&self) -> Result<BootstrapCertificate, Failure> {
+        let name = self.est.bootstrap_key();
+        let name = name.ok_or_else(|| Failure::not_ready("no bootstrap certificate is configured"))?;
+        let certificate = bootstrap::load(&self.token, name)?;
+        match certificate.expired(self.clock.aws_now(), "the bootstrap certificate") {
+            Some(problem) => Err(Failure::refused(problem)),
+            None => Ok(certificate),
         }
     }
 
@@ -142,7 +176,16 @@ impl Method for EstMethod {
     }
 
     fn bootstrap_credential(&self) -> Option<Credential> {
-        self.secret.exists().then_some(Credential::Secret)
+        let certificate = self.est.bootstrap.as_ref().map(|pair| pair.certificate.as_path());
+        let certificate = certificate.filter(|path| path.exists());
+        let has_secret = self.secret.exists();
+        match certificate {
+            // An expired certificate is shown only where there is nothing else, so that the problem says so.
+            Some(path) if !has_secret || !has_expired(path, self.clock.aws_now()) => {
+                Some(Credential::BootstrapCertificate)
+            }
+            _ => has_secret.then_some(Credential::Secret),
+        }
     }
 
     fn request<'a>(&'a self, request: &'a Request<'a>) -> Requesting<'a> {

@@ -11,11 +11,13 @@ use super::method::Method;
 use crate::clock::SharedClock;
 use crate::cloud::connector::Connector;
 use crate::config::{Config, EnrolmentMethod};
+use crate::token::Token;
 
 /// Returns the configured method; `None` if enrolment is off.
 pub(super) fn method_of(
     config: &Config,
     connector: Connector,
+    token: &Token,
     roots: &Arc<RootCertStore>,
     clock: &SharedClock,
 ) -> Option<Box<dyn Method>> {
@@ -25,6 +27,7 @@ pub(super) fn method_of(
             config.enrolment.claim()?,
             config,
             connector,
+            token.clone(),
             roots.clone(),
             clock.clone(),
         ))),
@@ -32,6 +35,7 @@ pub(super) fn method_of(
             config.enrolment.est()?,
             config,
             connector,
+            token.clone(),
             clock.clone(),
         ))),
         EnrolmentMethod::Helper => Some(Box::new(HelperMethod::new(&config.folders.runtime))),

@@ -6,6 +6,7 @@
 //! `client`.
 
 mod ber;
+mod bootstrap;
 pub mod choose;
 pub mod claim;
 mod claim_connection;

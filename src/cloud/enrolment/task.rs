@@ -27,6 +27,7 @@ use crate::identity::{IdentityReceiver, Offered};
 use crate::problem::{Problem, Remedy};
 use crate::retry::RetryListener;
 use crate::status::{EnrolmentDetails, IdentityPart, IdentityPhase};
+use crate::token::Token;
 
 /// Maximum sleep. Timers stand still while the machine is suspended, so a distant renewal is checked this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
@@ -72,6 +73,8 @@ pub struct EnrolmentInputs {
     pub roots: Arc<RootCertStore>,
     /// The clock.
     pub clock: SharedClock,
+    /// The token with the keys.
+    pub token: Token,
     /// Makes TCP connections.
     pub connector: Connector,
     /// Counts the steps of the clock.
@@ -97,7 +100,7 @@ enum Obtained {
 impl EnrolmentTask {
     /// Creates the task, and a channel that reports its progress. `None` if enrolment is off.
     pub fn new(config: &Config, inputs: EnrolmentInputs) -> Option<(Self, watch::Receiver<Option<EnrolmentDetails>>)> {
-        let method = method_of(config, inputs.connector, &inputs.roots, &inputs.clock)?;
+        let method = method_of(config, inputs.connector, &inputs.token, &inputs.roots, &inputs.clock)?;
         let asking = Problem::wait(format!("asking {} for a certificate", method.issuer()));
         let details = EnrolmentDetails {
             method: config.enrolment.method.name(),

@@ -12,6 +12,7 @@ fn base() -> String {
     format!(
         "{MINIMUM}[[role-alias]]\nname = \"telemetry\"\n[[access]]\nuser = \"camera\"\nrole-aliases = [\"telemetry\"]\n\
          [enrolment.est]\nurl = \"https://est.example\"\nserver-ca = \"/etc/gatepost/est.pem\"\n\
+         bootstrap-certificate = \"/etc/gatepost/idevid.pem\"\nbootstrap-key = \"pkcs11:object=idevid\"\n\
          [enrolment.claim]\ntemplate = \"gateways\"\ncertificate = \"/etc/gatepost/claim.pem\"\n\
          [network]\nproxy = \"http://proxy.example:3128\"\nproxy-user = \"base\"\n"
     )
@@ -73,8 +74,11 @@ fn a_change_of_each_key_is_named_and_no_other() {
         ("enrolment.est.server-ca", "\"/etc/gatepost/other.pem\""),
         ("enrolment.est.user", "\"gw\""),
         ("enrolment.est.secret-file", "\"/etc/gatepost/secret\""),
+        ("enrolment.est.bootstrap-certificate", "\"/etc/gatepost/other.pem\""),
+        ("enrolment.est.bootstrap-key", "\"pkcs11:object=other\""),
         ("enrolment.claim.template", "\"others\""),
         ("enrolment.claim.certificate", "\"/etc/gatepost/other.pem\""),
+        ("enrolment.claim.key", "\"pkcs11:object=claim\""),
         ("enrolment.claim.key-file", "\"/etc/gatepost/claim.key\""),
         ("enrolment.claim.parameters", "{ SerialNumber = \"7\" }"),
         ("network.proxy", "\"http://other.example:3128\""),

@@ -1,5 +1,6 @@
 //! Enrolment by EST: an empty gateway comes online without a human, renews its certificate, and reports problems.
 
+mod bootstrap;
 mod claim;
 mod fleet;
 mod helper;
@@ -18,7 +19,7 @@ use rig::wait;
 use tempfile::TempDir;
 
 use crate::command::{client, run};
-use crate::support::{self, PIN, SOON, THING, World};
+use crate::support::{self, Gateway, PIN, SOON, THING, World};
 
 pub const SECRET: &str = "hunter2-of-gw-1";
 
@@ -186,7 +187,11 @@ fn promise_11_a_new_ca_is_followed_by_the_certificates_that_connect_it() {
 
 /// Returns the exit code, stdout and stderr of `gatepost renew`.
 fn renew(enrolling: &Enrolling, words: &[&str]) -> (i32, String, String) {
-    run(&mut client(&enrolling.world.gateway, &[&["renew"], words].concat()))
+    renew_at(&enrolling.world.gateway, words)
+}
+
+fn renew_at(gateway: &Gateway, words: &[&str]) -> (i32, String, String) {
+    run(&mut client(gateway, &[&["renew"], words].concat()))
 }
 
 #[test]

@@ -32,6 +32,7 @@ Who may enrol (default: nobody); a renewal always needs the certificate that is 
   --one-time NAME:FILE       the same, for one certificate
   --repeat-same-request      a used-up secret still works for the very request that used it up
   --bootstrap-ca FILE        holders of a certificate of this CA (PEM)
+  --require-certificate      TLS demands a client certificate, also where a secret would do
   --open                     anybody
 
 Misbehaviour:
@@ -132,6 +133,7 @@ fn take(
     let switches = &mut options.switches;
     match option {
         "repeat-same-request" => options.repeat_same_request = true,
+        "require-certificate" => options.require_certificate = true,
         "open" => options.open = true,
         "created" => switches.created = true,
         "dir" => options.dir = Some(parser.value()?.into()),

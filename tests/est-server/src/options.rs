@@ -53,6 +53,8 @@ pub struct Options {
     pub users: Vec<User>,
     /// The CA certificates (PEM) whose holders may enrol for the first time.
     pub bootstrap_cas: Option<String>,
+    /// Whether TLS demands a client certificate, so that a client without one is not even heard.
+    pub require_certificate: bool,
     /// Whether anybody may enrol.
     pub open: bool,
     /// Whether a used-up secret still works for the same request that used it up, which then gets the same certificate again.
@@ -78,6 +80,7 @@ impl Default for Options {
             ca: CaSource::default(),
             users: Vec::new(),
             bootstrap_cas: None,
+            require_certificate: false,
             open: false,
             repeat_same_request: false,
             lifetime: Duration::from_secs(90 * 24 * 3600),

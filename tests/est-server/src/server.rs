@@ -229,7 +229,10 @@ async fn handshake(state: &State, tcp: TcpStream) -> Result<tokio_rustls::server
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let mut clients: Vec<Vec<u8>> = state.cas.lock().all().map(|ca| ca.certificate.clone()).collect();
     clients.extend(state.bootstrap.iter().cloned());
-    let config = state.identity.config(&clients).map_err(|error| error.to_string())?;
+    let config = state
+        .identity
+        .config(&clients, state.options.require_certificate)
+        .map_err(|error| error.to_string())?;
     TlsAcceptor::from(config)
         .accept(tcp)
         .await

@@ -1,4 +1,4 @@
-//! The server's TLS: its own root, and client certificates, which are requested but not required.
+//! The server's TLS: its own root, and client certificates, which are requested, and required only if the options say so.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,14 +63,16 @@ impl ServerIdentity {
     }
 
     /// Returns the configuration for the next connection. The accepted client certificates change with each rollover.
-    pub(crate) fn config(&self, clients: &[Vec<u8>]) -> Result<Arc<ServerConfig>, Error> {
+    pub(crate) fn config(&self, clients: &[Vec<u8>], is_required: bool) -> Result<Arc<ServerConfig>, Error> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(clients.iter().cloned().map(CertificateDer::from));
         let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .allow_unauthenticated()
-            .build()
-            .map_err(|error| Error::Tls(error.to_string()))?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+        let verifier = match is_required {
+            true => verifier,
+            false => verifier.allow_unauthenticated(),
+        };
+        let verifier = verifier.build().map_err(|error| Error::Tls(error.to_string()))?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::Tls(error.to_string()))?

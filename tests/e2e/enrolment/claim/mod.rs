@@ -5,12 +5,13 @@ mod faults;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloudlet::account::{PreProvisioningHook, ProvisioningTemplate, TemplateType};
 use cloudlet::switches::IssuedSubject;
 use cloudlet::{CertificateId, CertificateStatus, Event, Policy, Role, Template};
-use rig::token::SoftHsm;
+use rig::token::{SoftHsm, Token};
 use serde_json::Value;
 
 use crate::bad_input::check_config;
@@ -42,7 +43,11 @@ impl Claiming {
     }
 
     fn with(template: &str, hook: Option<&str>) -> Self {
-        let mut world = World::with(Box::new(SoftHsm::new("gateway", PIN).unwrap()), support::options());
+        Self::in_token(Box::new(SoftHsm::new("gateway", PIN).unwrap()), template, hook)
+    }
+
+    fn in_token(token: Box<dyn Token>, template: &str, hook: Option<&str>) -> Self {
+        let mut world = World::with(token, support::options());
         let claim = world.cloud.create_keys_and_certificate().unwrap();
         let made = world.cloud.account().change(|account| {
             account.put_role(Role::provisioning(ROLE));
@@ -144,6 +149,32 @@ fn promise_11_an_empty_gateway_claims_its_certificate_and_its_name() {
         assert!(certificate.things.contains(NAME) && certificate.policies.contains("gatepost"));
         claiming.world.gateway.stop();
     }
+}
+
+#[test]
+fn promise_11_a_claim_certificate_may_have_its_key_in_the_token() {
+    let token = Arc::new(SoftHsm::new("gateway", PIN).unwrap());
+    let template = shipped("fleet-provisioning-template.json");
+    let mut claiming = Claiming::in_token(Box::new(token.clone()), &template, None);
+    let folder = claiming.world.gateway.folder.path().to_owned();
+    token.import(&folder.join("claim.key"), "claim", "0c").unwrap();
+    fs::remove_file(folder.join("claim.key")).unwrap();
+    let line = format!("key-file = \"{}/claim.key\"\n", folder.display());
+    // A claim whose key is not there says which one is meant.
+    let missing = format!("key = \"{}\"\n", token.uri("nothing"));
+    claiming.world.gateway.configure(&line, &missing);
+    claiming.world.gateway.start();
+    claiming.wait_for_problem("enrolment.claim.key: no private key matches");
+    claiming.world.gateway.stop();
+    fs::remove_file(claiming.world.gateway.state("enrolment.json")).unwrap();
+    let right = format!("key = \"{}\"\n", token.uri("claim"));
+    claiming.world.gateway.configure(&missing, &right);
+    claiming.world.gateway.start();
+    claiming.world.gateway.wait_online();
+    let status = claiming.world.gateway.status();
+    assert_eq!(status["identity"]["thing_name"], NAME);
+    assert_eq!(claiming.certificates().len(), 1);
+    claiming.world.gateway.stop();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::key_kind::KeyKind;
-use super::object::{self, Object};
+use super::object::{self, Class, Object};
 use super::pkcs11_tool::{self, Login, Pkcs11Tool};
 
 /// A token of any kind. All operations use OpenSC's pkcs11-tool, so that an independent program verifies what gatepost
@@ -62,6 +62,15 @@ pub trait Token {
             self.tool().run(self.pin(), &args)?;
         }
         Ok(())
+    }
+
+    /// Deletes one object of the pair with this `id`, or a certificate.
+    ///
+    /// # Errors
+    /// If there is no such object.
+    fn delete(&self, class: Class, id: &str) -> Result<()> {
+        let args = ["--delete-object", "--type", class.word(), "--id", id];
+        self.tool().run(self.pin(), &args).map(drop)
     }
 
     /// Returns the public key of the pair with this `id`, as the DER of its SubjectPublicKeyInfo.

@@ -60,6 +60,22 @@ impl SoftHsm {
         self.initialize(label)
     }
 
+    /// Imports the key pair in a PEM file; `id` is in hexadecimal.
+    ///
+    /// # Errors
+    /// If openssl cannot read the file, or SoftHSM refuses the key.
+    pub fn import(&self, pem: &Path, label: &str, id: &str) -> Result<()> {
+        let converted = self.folder.path().join("import.pem");
+        let mut openssl = command::command("openssl");
+        openssl.args(["pkcs8", "-topk8", "-nocrypt", "-in"]).arg(pem);
+        command::run(openssl.arg("-out").arg(&converted), "openssl")?;
+        let mut tool = command::command("softhsm2-util");
+        tool.envs(self.env()).arg("--import").arg(&converted);
+        tool.args(["--token", &self.label, "--pin", &self.pin, "--label", label, "--id", id]);
+        command::run(&mut tool, "softhsm2")?;
+        Ok(fs::remove_file(converted)?)
+    }
+
     /// Removes all tokens, as if they were unplugged. Their content is lost.
     ///
     /// # Errors
