@@ -1,5 +1,6 @@
 //! Programs with published SDKs, on a gateway that is set up as docs/programs.md says.
 
+mod aws_files;
 mod containers;
 mod examples;
 mod files;
@@ -7,6 +8,7 @@ mod page;
 mod refusals;
 mod rotations;
 mod skew;
+mod table;
 mod windows;
 
 use std::collections::BTreeSet;
