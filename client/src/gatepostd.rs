@@ -64,13 +64,13 @@ pub(crate) fn allow(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let given = |names: &[&str]| names.iter().any(|name| matches.value(name).is_some());
     let (who, what) = (
         ["--user", "--group", "--uid", "--gid", "--unit"],
-        ["--role-alias", "--publish", "--subscribe"],
+        ["--role-alias", "--publish", "--subscribe", "--audience"],
     );
     if !given(&who) {
         return Err(matches.usage_error("name who is to be allowed: --user, --group, --uid, --gid or --unit"));
     }
     if !given(&what) {
-        return Err(matches.usage_error("name what to allow: --role-alias, --publish or --subscribe"));
+        return Err(matches.usage_error("name what to allow: --role-alias, --publish, --subscribe or --audience"));
     }
     let values = [&["--config"][..], &who, &what].concat();
     exec_gatepostd("--allow", matches, &values, &["--dry-run"], socket)

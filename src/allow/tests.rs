@@ -2,10 +2,10 @@ use super::*;
 use crate::config::{self, Selectors};
 use crate::local::{AccessRules, Caller, Peer, Permission};
 
-const MAIN: &str = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\" }\n\
+const MAIN: &str = "aws = { mqtt-endpoint = \"m\", credentials-endpoint = \"c\", sts-endpoint = \"sts.us-east-2.amazonaws.com\" }\n\
                     token = { module = \"/m\", key = \"pkcs11:object=o\" }\n\
                     identity = { subject = { common-name = \"gw-1\" } }\n\
-                    role-alias = [{ name = \"s3\" }, { name = \"video\" }]\n";
+                    role-alias = [{ name = \"s3\", default = true }, { name = \"video\" }]\n";
 
 struct Place {
     folder: tempfile::TempDir,
@@ -147,6 +147,45 @@ fn hostile_words_become_a_rule_for_those_words_or_none() {
         }
         assert!(!place.grants(8, Permission::Publish(topic)), "{topic}");
     }
+}
+
+#[test]
+fn audiences_become_rules_for_themselves_alone() {
+    let place = Place::new();
+    let of = |audiences: &[&str]| RuleText {
+        tokens: audiences.iter().map(|audience| (*audience).to_owned()).collect(),
+        ..rule(7, &[], &[], &[])
+    };
+    for (audiences, files) in [
+        (&["https://vault.example"][..], 1),
+        (&["https://vault.example"], 1),
+        (&["https://vault.example", "b\"], role-aliases = [\"*"], 2),
+        (&["'; touch pwned; '", "\u{1f511}"], 3),
+    ] {
+        place.run(of(audiences), false).unwrap();
+        assert_eq!(place.drop_ins().len(), files, "{audiences:?}");
+        for audience in audiences {
+            assert!(place.grants(7, Permission::Token(audience)), "{audience}");
+            assert!(!place.grants(8, Permission::Token(audience)), "{audience}");
+        }
+    }
+    assert!(!place.grants(7, Permission::RoleAlias("s3")));
+    let long = "x".repeat(10 * 1024);
+    let twelve: Vec<String> = (0..12).map(|number| format!("https://api-{number}.example")).collect();
+    let twelve: Vec<&str> = twelve.iter().map(String::as_str).collect();
+    for (audiences, exit, says) in [
+        (&[""][..], Exit::Usage, "0 characters"),
+        (&["*"], Exit::Usage, "is no audience"),
+        (&[long.as_str()], Exit::Usage, "10240 characters"),
+        (&["a\nb"], Exit::Usage, "control character"),
+        (&["\u{1b}[2J"], Exit::Usage, "control character"),
+        (&twelve, Exit::Configuration, "gatepost keeps 10"),
+    ] {
+        let fatal = place.run(of(audiences), false).unwrap_err();
+        assert_eq!(fatal.exit, exit, "{says}");
+        assert!(fatal.problem.message.contains(says), "{}", fatal.problem.message);
+    }
+    assert_eq!(place.drop_ins().len(), 3, "nothing more was written");
 }
 
 #[test]

@@ -23,11 +23,12 @@ pub(super) fn allow(given: &Given, config: Option<PathBuf>) -> Result<AllowReque
     rule.role_aliases = given.texts("--role-alias")?;
     rule.publish = given.texts("--publish")?;
     rule.subscribe = given.texts("--subscribe")?;
+    rule.tokens = given.texts("--audience")?;
     if rule.who == Selectors::default() {
         return Err("name who is to be allowed: --user, --group, --uid, --gid or --unit".to_owned());
     }
     if rule.is_empty() {
-        return Err("name what to allow: --role-alias, --publish or --subscribe".to_owned());
+        return Err("name what to allow: --role-alias, --publish, --subscribe or --audience".to_owned());
     }
     Ok(request)
 }

@@ -81,6 +81,9 @@ fn operator_modes_are_parsed_with_their_options() {
         "--role-alias=*",
         "--publish={thing}/a",
         "--subscribe=--b",
+        "--audience=https://vault.example",
+        "--audience",
+        "b",
         "--dry-run",
     ]) else {
         panic!("it was not parsed")
@@ -89,7 +92,7 @@ fn operator_modes_are_parsed_with_their_options() {
     assert_eq!(
         request.rule.to_string(),
         "[[access]]\nuser = \"-x\"\nunit = \"a.service\"\nrole-aliases = [\"a\", \"*\"]\npublish = [\"{thing}/a\"]\n\
-         subscribe = [\"--b\"]"
+         subscribe = [\"--b\"]\ntokens = [\"https://vault.example\", \"b\"]"
     );
     assert!(request.dry_run);
     let Ok(Command::InstallCertificate(request)) =

@@ -121,6 +121,8 @@ mod tests {
         assert_eq!(load(&rule(&names(10))).unwrap().len(), 10);
         assert_eq!(load(&format!("{}{}", one("vault"), one("vault"))).unwrap(), ["vault"]);
         assert_eq!(load(&one(&"x".repeat(1000))).unwrap().len(), 1);
+        // Characters are counted, not bytes.
+        assert_eq!(load(&one(&"\u{1f511}".repeat(1000))).unwrap().len(), 1);
         assert_eq!(load("").unwrap(), Vec::<String>::new());
     }
 

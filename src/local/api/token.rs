@@ -65,6 +65,10 @@ mod tests {
             (Some("aud=vault"), None),
             (Some("audience=a&audience=b"), None),
             (Some("audience=%ff"), None),
+            (Some("audience=va%0Ault"), Some("va\nult")),
+            (Some("audience=%1b%5b2J"), Some("\u{1b}[2J")),
+            (Some("audience=%F0%9F%94%91-%E2%80%AE"), Some("\u{1f511}-\u{202e}")),
+            (Some("audience=va%00ult"), Some("va\0ult")),
             (Some(""), None),
             (None, None),
         ] {

@@ -121,6 +121,7 @@ pub(super) const ALLOW: Command = Command {
             "--role-alias",
             "--publish",
             "--subscribe",
+            "--audience",
             "--dry-run",
             "--config",
         ],
@@ -153,6 +154,7 @@ already are not written again. Run it as root.
         )
         .repeatable(),
         CommandOption::value("--subscribe", "FILTER", "allow subscribing to FILTER; may be repeated").repeatable(),
+        CommandOption::value("--audience", "AUDIENCE", "allow tokens for AUDIENCE; may be repeated").repeatable(),
         CommandOption::flag("--dry-run", "show the rule and where it would be written"),
         CommandOption::value(
             "--config",

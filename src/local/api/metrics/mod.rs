@@ -211,6 +211,20 @@ fn credentials(context: &ApiContext, page: &mut Page) {
             (audience, number_of(part.phase == WebTokenPhase::Valid))
         }),
     );
+    let requests = tokens.iter().flat_map(|part| {
+        let of = |result, number| {
+            (
+                vec![("audience", part.details.audience.as_str()), ("result", result)],
+                count(number),
+            )
+        };
+        [of("ok", part.details.succeeded), of("failed", part.details.failed)]
+    });
+    page.counter(
+        "gatepost_web_token_requests_total",
+        "Requests to STS for a token for the audience, by outcome.",
+        requests.collect::<Vec<_>>(),
+    );
     let mut refreshes = Vec::new();
     for (name, alias) in named() {
         let refreshes_of_alias = &alias.status.details.refreshes;
