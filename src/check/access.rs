@@ -1,16 +1,16 @@
 //! Explains the permissions of a user: what the access rules allow, and which rule allows it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use nix::unistd::{Uid, User};
+use nix::unistd::{Gid, Group, Uid, User};
 
-use super::aws_files;
-use super::lines::{Check, PUBLISH, ROLE_ALIAS, ROLE_ALIASES, SUBSCRIBE};
+use super::aws;
+use super::lines::{CREDENTIALS_FILES, Check, PUBLISH, ROLE_ALIAS, ROLE_ALIASES, SUBSCRIBE, WEB_TOKENS};
 use super::report::{Outcome, Report};
 use crate::check_config::examine;
-use crate::config::Config;
+use crate::config::{Config, FileOwner};
 use crate::local::{AccessRules, Caller, Peer, Permission, RuleTopics};
 use crate::problem::{Exit, Fatal, Problem};
 
@@ -19,7 +19,8 @@ struct Account {
     name: String,
     uid: u32,
     gid: u32,
-    home: Option<PathBuf>,
+    /// The entry in the database of users, if there is one.
+    user: Option<User>,
 }
 
 /// Reports each role alias, and the topics that `user` may publish and subscribe to.
@@ -35,10 +36,72 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
     report_role_aliases(&config, &account, &access, &units, report);
     report_topics(PUBLISH, |topics| topics.publish, &account, &access, &units, report);
     report_topics(SUBSCRIBE, |topics| topics.subscribe, &account, &access, &units, report);
-    if let Some(home) = &account.home {
-        aws_files::check(&account.name, home, &config, report);
+    report_tokens(&config, &account, &access, &units, report);
+    report_credentials_files(&config, &account, report);
+    if let Some(user) = &account.user {
+        aws::check(user, &config, report);
     }
     Ok(())
+}
+
+/// Returns by which rule a permission is granted, and in which units if not everywhere; empty if no rule grants it.
+fn grants(account: &Account, access: &AccessRules, units: &BTreeSet<&str>, permission: Permission<'_>) -> Vec<String> {
+    if let Some(rule) = access.find_rule(&account.within(None), permission, "") {
+        return vec![format!("by {rule}")];
+    }
+    let in_unit = |unit: &&str| {
+        let rule = access.find_rule(&account.within(Some(unit)), permission, "")?;
+        Some(format!("only in {unit}, by {rule}"))
+    };
+    units.iter().filter_map(in_unit).collect()
+}
+
+/// Reports the audiences for which the user gets tokens, if any rule gives tokens at all.
+fn report_tokens(
+    config: &Config,
+    account: &Account,
+    access: &AccessRules,
+    units: &BTreeSet<&str>,
+    report: &mut Report,
+) {
+    let audiences = config.audiences();
+    if audiences.is_empty() {
+        return;
+    }
+    let lines = audiences.iter().flat_map(|audience| {
+        let grants = grants(account, access, units, Permission::Token(audience)).into_iter();
+        grants.map(move |grant| format!("{audience}: {grant}"))
+    });
+    let lines: Vec<String> = lines.collect();
+    match lines.is_empty() {
+        false => report.ok(WEB_TOKENS, lines.join("\n")),
+        true => report.ok(WEB_TOKENS, format!("{account} gets no token: no rule grants one")),
+    }
+}
+
+/// Reports the files that gatepost writes for the user, if it writes any.
+fn report_credentials_files(config: &Config, account: &Account, report: &mut Report) {
+    if config.credentials_files.is_empty() {
+        return;
+    }
+    let is_own = |owner: &FileOwner| match owner {
+        FileOwner::User(user) => *user == account.name || user.parse() == Ok(account.uid),
+        FileOwner::Group(group) => account.is_in(group),
+    };
+    let files = config.credentials_files.iter().filter(|file| is_own(&file.owner));
+    let lines: Vec<String> = files
+        .map(|file| {
+            let there = match file.path.try_exists() {
+                Ok(true) => "",
+                _ => ", which is not there now",
+            };
+            format!("{}: role alias {}{there}", file.path.display(), file.role_alias)
+        })
+        .collect();
+    match lines.is_empty() {
+        false => report.ok(CREDENTIALS_FILES, lines.join("\n")),
+        true => report.ok(CREDENTIALS_FILES, format!("none is for {account}")),
+    }
 }
 
 fn report_role_aliases(
@@ -50,23 +113,16 @@ fn report_role_aliases(
 ) {
     for alias in &config.role_aliases {
         let (name, permission) = (ROLE_ALIAS.of(&alias.name), Permission::RoleAlias(&alias.name));
-        if let Some(rule) = access.find_rule(&account.within(None), permission, "") {
-            report.ok(name, format!("{account} is allowed by {rule}"));
-            continue;
-        }
-        let in_unit = |unit: &&str| {
-            let rule = access.find_rule(&account.within(Some(unit)), permission, "")?;
-            Some(format!("only in {unit}, by {rule}"))
-        };
-        let in_units: Vec<String> = units.iter().filter_map(in_unit).collect();
-        match in_units.is_empty() {
-            false => report.ok(name, in_units.join("\n")),
-            true => report.add(
+        let grants = grants(account, access, units, permission);
+        match grants.as_slice() {
+            [] => report.add(
                 name,
                 Outcome::Warn,
                 format!("{account} is not allowed: no rule grants it"),
                 None,
             ),
+            [rule] if rule.starts_with("by ") => report.ok(name, format!("{account} is allowed {rule}")),
+            in_units => report.ok(name, in_units.join("\n")),
         }
     }
     if config.role_aliases.is_empty() {
@@ -120,10 +176,10 @@ impl Account {
         let why = match (found, number) {
             (Ok(Some(account)), _) => {
                 return Ok(Self {
-                    name: account.name,
+                    name: account.name.clone(),
                     uid: account.uid.as_raw(),
                     gid: account.gid.as_raw(),
-                    home: Some(account.dir),
+                    user: Some(account),
                 });
             }
             (Ok(None), Some(uid)) => {
@@ -131,7 +187,7 @@ impl Account {
                     name: "a user without a name".to_owned(),
                     uid,
                     gid: u32::MAX,
-                    home: None,
+                    user: None,
                 });
             }
             (Ok(None), None) => format!("there is no user {user:?}"),
@@ -139,6 +195,16 @@ impl Account {
         };
         let step = "getent passwd lists the users; a number is accepted as well";
         Err(Fatal::new(Exit::NoUser, Problem::configuration(why).next(step)))
+    }
+
+    /// Whether the account is a member of a group, which is given by name or number.
+    fn is_in(&self, group: &str) -> bool {
+        let named = Group::from_name(group).ok().flatten();
+        let by_number = || Group::from_gid(Gid::from_raw(group.parse().ok()?)).ok().flatten();
+        let Some(group) = named.or_else(by_number) else {
+            return group.parse() == Ok(self.gid);
+        };
+        group.gid.as_raw() == self.gid || group.mem.contains(&self.name)
     }
 
     /// Returns this account as a caller in a unit.

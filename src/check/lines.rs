@@ -82,6 +82,10 @@ checks! {
     LOOPBACK = "loopback", "loopback";
     OTHER = "other", "other";
     AWS_FILES = "aws-files", "AWS files";
+    AWS_ENVIRONMENT = "aws-environment", "AWS variables";
+    AWS_CLI = "aws-cli", "AWS CLI";
+    CREDENTIALS_FILES = "credentials-files", "credentials files";
+    WEB_TOKENS = "web-tokens", "tokens";
     PUBLISH = "publish", "publish";
     SUBSCRIBE = "subscribe", "subscribe";
 }

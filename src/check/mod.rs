@@ -5,7 +5,7 @@
 //! tries each part in turn, from the configuration to a signed call of AWS.
 
 mod access;
-mod aws_files;
+mod aws;
 mod call;
 mod clock;
 mod daemon;

@@ -1,9 +1,11 @@
-//! The account that the service runs as.
+//! Accounts that a check by root becomes: the one that the service runs as, and that of a user.
 
 use std::ffi::CString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist, setgid, setgroups, setuid};
@@ -15,7 +17,7 @@ use crate::config::{Folders, STATE_FOLDER};
 /// The user of the package's unit (systemd/gatepost.sysusers).
 const USER: &str = "gatepost";
 
-/// The account of the service, with all of its groups, if it is not the account of this process.
+/// An account with all of its groups, which is not the account of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The user name, or the user ID if there is no name.
@@ -53,6 +55,26 @@ impl Account {
         // SupplementaryGroups=: only the unit makes the user a member of tss, the group of the TPM.
         groups.extend(unit::groups().iter().filter_map(|group| group_id(group)));
         Some(Self { name, uid, gid, groups })
+    }
+
+    /// Returns the account of a user, if this process is root and so can switch to it. `None` for root itself.
+    pub fn of_user(user: &User) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() || user.uid.is_root() {
+            return None;
+        }
+        let name = CString::new(user.name.as_str()).ok();
+        let groups = name.and_then(|name| getgrouplist(&name, user.gid).ok());
+        Some(Self {
+            name: user.name.clone(),
+            uid: user.uid,
+            gid: user.gid,
+            groups: groups.unwrap_or_else(|| vec![user.gid]),
+        })
+    }
+
+    /// Prepares a command to run as this user, without the groups that the user has beside the first one.
+    pub fn prepare_command(&self, command: &mut Command) {
+        command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
     }
 
     /// Runs `work` as this user, on a new thread: the kernel keeps the user per thread (setresuid(2), "C library/kernel differences").

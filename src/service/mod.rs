@@ -5,8 +5,10 @@ mod account;
 mod reading;
 mod reload;
 mod unit;
+mod user_units;
 
 pub use account::Account;
 pub use reading::{closed_files, unusable_credentials_files, unusable_token_files};
 pub use reload::{Reloaded, reload};
 pub use unit::{config_path, take_environment, taken_variables};
+pub use user_units::{UnitEnvironment, units_of};

@@ -99,7 +99,7 @@ fn property(name: &str) -> Vec<String> {
 
 /// Splits a list as systemctl prints it: items are separated by blanks, and quoted if they contain special characters (systemd,
 /// src/basic/escape.c, shell_maybe_quote).
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {

@@ -2,39 +2,27 @@
 //!
 //! Only the names of settings, their lines and the request to gatepost itself leave this module: values are secrets.
 
+mod environment;
+mod file;
+mod hints;
 mod process;
+mod profiles;
+mod resolution;
 mod sections;
+mod sources;
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use environment::Environment;
+pub use file::{FileContents, ReadFile};
+pub use hints::Hint;
 pub use process::Call;
-pub use sections::Kind;
-use sections::{Setting, settings};
-
-/// Settings that contain credentials, or name another source of them.
-pub const CREDENTIAL_SETTINGS: [&str; 12] = [
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "credential_process",
-    "credential_source",
-    "login_session",
-    "role_arn",
-    "source_profile",
-    "sso_account_id",
-    "sso_session",
-    "sso_start_url",
-    "web_identity_token_file",
-];
-
-/// Maximum size of a file. Files written by people are much smaller.
-const LARGEST_FILE: u64 = 1024 * 1024;
-/// O_NONBLOCK of open(2), so that a named pipe without a writer does not block.
-const O_NONBLOCK: i32 = 0o4000;
+pub use profiles::{Place, Profiles};
+pub use resolution::{Failure, Outcome, Program, has_region, resolve};
+pub use sections::{Fault, Kind};
+pub use sources::{CREDENTIAL_SETTINGS, Found, Source};
 
 /// The two files of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,30 +31,6 @@ pub struct AwsFiles {
     pub config: Option<PathBuf>,
     /// The credentials file.
     pub credentials: Option<PathBuf>,
-}
-
-/// A setting by which a profile gets credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The file.
-    pub file: PathBuf,
-    /// The line number.
-    pub line: usize,
-    /// The profile.
-    pub profile: String,
-    /// The setting's name, one of [`CREDENTIAL_SETTINGS`].
-    pub setting: &'static str,
-    /// The call of gatepost, if the setting is a credential_process that runs it.
-    pub gatepost: Option<Call>,
-}
-
-/// The sources that were found, and the files that could not be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Ordered by file, the credentials file first as programs prefer it, and by line.
-    pub sources: Vec<Source>,
-    /// Sentences about files that could not be read.
-    pub unread: Vec<String>,
 }
 
 impl AwsFiles {
@@ -83,35 +47,32 @@ impl AwsFiles {
         }
     }
 
+    /// Returns the files of a program with these variables, whose home folder is `home` unless they name another.
+    pub fn of_program(environment: &Environment, home: Option<&Path>) -> Self {
+        let own_home = environment.filled("HOME").map(PathBuf::from);
+        let home = own_home.as_deref().or(home);
+        let place = |variable: &str, name: &str| {
+            let named = environment.path(variable, home);
+            named.or_else(|| Some(home?.join(".aws").join(name)))
+        };
+        Self {
+            config: place("AWS_CONFIG_FILE", "config"),
+            credentials: place("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        }
+    }
+
+    /// Reads both files, as the user whom this thread has.
+    pub fn read(&self) -> FileContents {
+        let read = |path: &Option<PathBuf>| path.as_deref().map_or(ReadFile::Absent, ReadFile::read);
+        FileContents {
+            config: read(&self.config),
+            credentials: read(&self.credentials),
+        }
+    }
+
     /// Finds every setting from which a profile gets credentials.
     pub fn sources(&self) -> Found {
-        let mut found = Found::default();
-        let files = [(&self.credentials, Kind::Credentials), (&self.config, Kind::Config)];
-        for (path, kind) in files {
-            let Some(path) = path else { continue };
-            match read(path) {
-                Ok(text) => found.sources.extend(sources_in(path, &text, kind)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => found
-                    .unread
-                    .push(format!("{} cannot be read: {}", path.display(), said(&error))),
-            }
-        }
-        found
-    }
-}
-
-impl Source {
-    /// Whether it is a credential_process that runs gatepost.
-    pub fn is_gatepost(&self) -> bool {
-        self.gatepost.is_some()
-    }
-}
-
-impl Found {
-    /// Returns the settings from which programs that use `profile` get credentials.
-    pub fn of<'a>(&'a self, profile: &'a str) -> impl Iterator<Item = &'a Source> {
-        self.sources.iter().filter(move |source| source.profile == profile)
+        self.read().sources()
     }
 }
 
@@ -128,42 +89,6 @@ pub fn home() -> Option<PathBuf> {
 
 fn filled(value: Option<OsString>) -> Option<OsString> {
     value.filter(|value| !value.is_empty())
-}
-
-fn sources_in(path: &Path, text: &str, kind: Kind) -> Vec<Source> {
-    let known = |setting: Setting| {
-        let name = CREDENTIAL_SETTINGS.into_iter().find(|known| *known == setting.name)?;
-        Some(Source {
-            file: path.to_owned(),
-            line: setting.line,
-            profile: setting.profile,
-            setting: name,
-            gatepost: Some(setting.value)
-                .filter(|_| name == "credential_process")
-                .and_then(Call::read),
-        })
-    };
-    settings(text, kind).filter_map(known).collect()
-}
-
-/// Reads a file as text. Bytes that are not UTF-8 are replaced: names of settings are ASCII.
-fn read(path: &Path) -> io::Result<String> {
-    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST_FILE).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Returns the cause without the system's error number.
-fn said(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        ErrorKind::NotADirectory => "a part of its path is no folder".to_owned(),
-        _ => error.to_string(),
-    }
 }
 
 /// Whether two paths lead to the same file.

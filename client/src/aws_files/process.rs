@@ -21,7 +21,7 @@ pub enum Call {
 impl Call {
     /// Parses a command line; `None` if it runs another program.
     pub(super) fn read(process: &str) -> Option<Self> {
-        let mut words = words(process).into_iter();
+        let mut words = shell_words(process)?.into_iter();
         let program = words.next()?;
         if program.rsplit('/').next() != Some("gatepost") {
             return None;
@@ -46,15 +46,19 @@ impl Call {
     }
 }
 
-/// Splits a command line into words, like a shell without variables.
-fn words(text: &str) -> Vec<String> {
+/// Splits a command line as Python's `shlex.split` does, which botocore uses for it; `None` if a quotation mark is not closed.
+pub(super) fn shell_words(text: &str) -> Option<Vec<String>> {
     let (mut words, mut word) = (Vec::new(), None::<String>);
     let mut quote = None;
-    let mut letters = text.chars();
+    let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         match (letter, quote) {
             (letter, Some(open)) if letter == open => quote = None,
-            ('\\', None | Some('"')) => word.get_or_insert_default().extend(letters.next()),
+            ('\\', None) => word.get_or_insert_default().push(letters.next()?),
+            ('\\', Some('"')) => {
+                let escaped = letters.next_if(|next| matches!(next, '"' | '\\'));
+                word.get_or_insert_default().push(escaped.unwrap_or('\\'));
+            }
             ('"' | '\'', None) => {
                 quote = Some(letter);
                 word.get_or_insert_default();
@@ -64,7 +68,7 @@ fn words(text: &str) -> Vec<String> {
         }
     }
     words.extend(word);
-    words
+    quote.is_none().then_some(words)
 }
 
 #[cfg(test)]

@@ -1,75 +1,187 @@
-//! Parses the settings in an AWS file in the same way as botocore and the SDKs.
+//! Parses an AWS file as botocore does (configparser's `RawConfigParser`), and lists the faults at which botocore gives up.
+//!
+//! The SDKs of other languages are less strict. What they would read is parsed in spite of the faults.
 
-/// The kind of file: the two name profiles differently.
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// Which of the two files it is: they name profiles differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Headers are `[profile NAME]`, except for `[default]`.
+    /// `[profile NAME]`, but `[default]`.
     Config,
-    /// Headers are `[NAME]`.
+    /// `[NAME]`.
     Credentials,
 }
 
-/// A setting of a profile. It may hold a secret, so `Debug` is not implemented.
-pub(super) struct Setting<'a> {
-    pub(super) profile: String,
-    /// The name in lower case.
+/// A section of a file.
+pub(super) struct Section {
+    /// The text between the brackets.
+    pub(super) header: String,
+    /// The line of the header, from 1.
+    pub(super) line: usize,
+    pub(super) settings: Vec<Setting>,
+}
+
+/// A setting. Its value may be a secret, so that there is no `Debug`.
+pub(super) struct Setting {
+    /// In lower case.
     pub(super) name: String,
-    pub(super) value: &'a str,
-    /// The line number, starting at 1.
+    /// The name as it is written.
+    pub(super) written_name: String,
+    /// Lines after the first one are continuations.
+    pub(super) value: String,
+    /// From 1.
     pub(super) line: usize,
 }
 
-/// Returns the settings of all profiles, in order.
-///
-/// A line that begins with a space belongs to the setting above it, if that is less indented and in the same section. Comments take whole
-/// lines; a setting cannot be followed by one. Like botocore, accepts a colon in place of an equals sign.
-pub(super) fn settings(text: &str, kind: Kind) -> impl Iterator<Item = Setting<'_>> {
-    let mut profile: Option<String> = None;
-    let mut indented_by: Option<usize> = None;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // A file from an old editor may end its lines with CR alone.
-    let lines = text
-        .split('\n')
-        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r').enumerate());
-    let mut number = 0;
-    lines.filter_map(move |(part, whole)| {
-        if part == 0 {
-            number += 1;
+/// The reason why botocore cannot parse a file, and so does nothing at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The file begins with a byte order mark.
+    ByteOrderMark,
+    /// The file is not UTF-8.
+    Encoding,
+    /// A line stands before the first section.
+    BeforeSections,
+    /// A header lacks its closing bracket, or has nothing between the brackets.
+    Header,
+    /// A line is neither a header nor a setting.
+    NoSetting,
+    /// A section is there twice.
+    RepeatedSection,
+    /// A setting is in its section twice.
+    RepeatedSetting,
+    /// A line of a group of settings is no setting.
+    NestedSetting,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ByteOrderMark => "the file begins with a byte order mark",
+            Self::Encoding => "the file is not UTF-8 text",
+            Self::BeforeSections => "a line stands before the first section",
+            Self::Header => "the name of a section is missing, or the bracket after it",
+            Self::NoSetting => "a line is neither a section nor a setting with an equals sign",
+            Self::RepeatedSection => "a section is there for the second time",
+            Self::RepeatedSetting => "a setting is in its section for the second time",
+            Self::NestedSetting => "an indented line below a setting without a value has no equals sign",
+        })
+    }
+}
+
+/// A parsed file.
+#[derive(Default)]
+pub(super) struct Sections {
+    pub(super) sections: Vec<Section>,
+    /// Each with its line.
+    pub(super) faults: Vec<(usize, Fault)>,
+}
+
+impl Sections {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
+        let mut parsed = Self::default();
+        let text = String::from_utf8_lossy(bytes);
+        if matches!(text, Cow::Owned(_)) {
+            parsed.faults.push((1, Fault::Encoding));
         }
+        let text = match text.strip_prefix('\u{feff}') {
+            Some(rest) => {
+                parsed.faults.push((1, Fault::ByteOrderMark));
+                rest
+            }
+            None => &text,
+        };
+        // Python takes CR alone for the end of a line as well.
+        let mut number = 0;
+        let mut indented_by: Option<usize> = None;
+        for (part, line) in text
+            .split('\n')
+            .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r').enumerate())
+        {
+            number += usize::from(part == 0);
+            parsed.read_line(number, line, &mut indented_by);
+        }
+        parsed.find_repetitions();
+        parsed.check_nested();
+        parsed
+    }
+
+    /// Reads a line. `indented_by` is the indentation of the setting that a deeper line continues.
+    fn read_line(&mut self, number: usize, whole: &str, indented_by: &mut Option<usize>) {
         let line = whole.trim();
         if line.is_empty() || line.starts_with(['#', ';']) {
-            return None;
+            return;
         }
         let indent = whole.len() - whole.trim_start().len();
         if indented_by.is_some_and(|above| indent > above) {
-            return None;
+            if let Some(setting) = self.sections.last_mut().and_then(|section| section.settings.last_mut()) {
+                setting.value.push('\n');
+                setting.value.push_str(line);
+            }
+            return;
         }
-        if let Some(header) = line.strip_prefix('[') {
-            let name = header.split_once(']').map_or(header, |(name, _)| name);
-            profile = profile_of(name.trim(), kind);
-            indented_by = None;
-            return None;
+        if let Some(rest) = line.strip_prefix('[') {
+            let header = rest.rsplit_once(']').map(|(header, _)| header);
+            if header.is_none_or(str::is_empty) {
+                self.faults.push((number, Fault::Header));
+            }
+            self.sections.push(Section {
+                header: header.unwrap_or(rest).to_owned(),
+                line: number,
+                settings: Vec::new(),
+            });
+            *indented_by = None;
+            return;
         }
-        indented_by = Some(indent);
-        let (name, value) = line.split_once(['=', ':'])?;
-        Some(Setting {
-            profile: profile.clone()?,
-            name: name.trim().to_ascii_lowercase(),
-            value: value.trim(),
-            line: number,
-        })
-    })
-}
+        let Some(section) = self.sections.last_mut() else {
+            self.faults.push((number, Fault::BeforeSections));
+            return;
+        };
+        match line.split_once(['=', ':']) {
+            Some((name, value)) if !name.trim().is_empty() => {
+                section.settings.push(Setting {
+                    name: name.trim().to_lowercase(),
+                    written_name: name.trim().to_owned(),
+                    value: value.trim().to_owned(),
+                    line: number,
+                });
+                *indented_by = Some(indent);
+            }
+            _ => self.faults.push((number, Fault::NoSetting)),
+        }
+    }
 
-/// Returns the profile that a section's header names, if any.
-fn profile_of(header: &str, kind: Kind) -> Option<String> {
-    let unquoted = |name: &str| name.trim().trim_matches(['"', '\'']).to_owned();
-    match kind {
-        Kind::Credentials => Some(unquoted(header)),
-        Kind::Config if unquoted(header) == "default" => Some("default".to_owned()),
-        Kind::Config => {
-            let name = header.strip_prefix("profile")?;
-            name.starts_with(char::is_whitespace).then(|| unquoted(name))
+    fn find_repetitions(&mut self) {
+        let mut headers = BTreeSet::new();
+        for section in &self.sections {
+            // The section DEFAULT may be repeated.
+            if section.header != DEFAULTS && !headers.insert(&section.header) {
+                self.faults.push((section.line, Fault::RepeatedSection));
+            }
+            let mut names = BTreeSet::new();
+            for setting in &section.settings {
+                if !names.insert(&setting.name) {
+                    self.faults.push((setting.line, Fault::RepeatedSetting));
+                }
+            }
+        }
+    }
+
+    /// Checks groups of settings, such as those of `s3`: indented lines below a setting without a value.
+    fn check_nested(&mut self) {
+        let settings = self.sections.iter().flat_map(|section| &section.settings);
+        for setting in settings {
+            let Some(nested) = setting.value.strip_prefix('\n') else {
+                continue;
+            };
+            if nested.lines().any(|line| !line.contains('=')) {
+                self.faults.push((setting.line, Fault::NestedSetting));
+            }
         }
     }
 }
+
+/// configparser adds the settings of this section to all others.
+pub(super) const DEFAULTS: &str = "DEFAULT";

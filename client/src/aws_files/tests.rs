@@ -1,10 +1,11 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use super::sources::sources_in;
 use super::*;
 
 /// Returns setting, profile and line of each source as one text.
 fn found(text: &str, kind: Kind) -> String {
-    let sources = sources_in(Path::new("f"), text, kind);
+    let sources = sources_in(Path::new("f"), text.as_bytes(), kind);
     let shown = sources
         .iter()
         .map(|source| format!("{}:{}:{}", source.profile, source.setting, source.line));
@@ -99,10 +100,89 @@ fn a_file_that_cannot_be_read_is_named_and_nothing_hangs() {
         let shown = format!("{found:?}");
         assert!(!shown.contains("SECRET"), "{shown}");
     }
-    let closed = read(&path("closed"));
-    assert!(
-        closed.is_ok() || said(&closed.unwrap_err()) == "permission denied",
-        "root may read it"
-    );
+    match ReadFile::read(&path("closed")) {
+        ReadFile::Unreadable { why, .. } => assert_eq!(why, "permission denied"),
+        file => assert!(file.text().is_some(), "root may read it"),
+    }
+    fs::write(path("large"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
+    assert!(matches!(ReadFile::read(&path("large")), ReadFile::Unreadable { why, .. } if why.contains("larger")));
+    assert!(matches!(
+        ReadFile::read(Path::new("/dev/zero")),
+        ReadFile::Unreadable { .. }
+    ));
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn probable_mistakes_are_found() {
+    let name = |hint: &Hint| match hint {
+        Hint::NoProfile { place } => format!("no profile:{}", place.line),
+        Hint::WordProfile { place } => format!("word profile:{}", place.line),
+        Hint::Default { place } => format!("default:{}", place.line),
+        Hint::Misspelt { place, name } => format!("{name}:{}", place.line),
+        Hint::Capitals { place, name } => format!("capitals {name}:{}", place.line),
+    };
+    for (kind, text, expected) in [
+        (Kind::Config, "[gatepost]\ncredential_process = x\n", "no profile:1"),
+        (Kind::Config, "[gatepost]\nregion = x\n", "no profile:1"),
+        (Kind::Config, "[gatepost]\noutput = x\n", ""),
+        (Kind::Config, "[profile my gateway]\nregion = x\n", "no profile:1"),
+        (Kind::Config, "[Profile t]\nregion = x\n", "no profile:1"),
+        (Kind::Config, "[profile t]\nregion = x\n[default]\nregion = y\n", ""),
+        (
+            Kind::Config,
+            "[sso-session s]\nsso_start_url = x\n[services v]\ns3 =\n  endpoint_url = x\n",
+            "",
+        ),
+        (Kind::Config, "[Default]\nregion = x\n", "default:1"),
+        (Kind::Config, "[DEFAULT]\nregion = x\n", "default:1"),
+        (Kind::Credentials, "[DEFAULT]\nregion = x\n", "default:1"),
+        (Kind::Credentials, "[profile t]\nregion = x\n", "word profile:1"),
+        (Kind::Credentials, "[t]\naws_access_key_id = A\n", ""),
+        (
+            Kind::Credentials,
+            "[t]\naws_access_key = A\naws_secret_key = s\n",
+            "aws_access_key_id:2 aws_secret_access_key:3",
+        ),
+        (Kind::Credentials, "[t]\naws_acess_key_id = A\n", "aws_access_key_id:2"),
+        (
+            Kind::Config,
+            "[profile t]\ncredentials_process = x\n",
+            "credential_process:2",
+        ),
+        (
+            Kind::Config,
+            "[profile t]\ncredential-process = x\n",
+            "credential_process:2",
+        ),
+        (
+            Kind::Config,
+            "[profile t]\nCredential_Process = x\n",
+            "capitals credential_process:2",
+        ),
+        (Kind::Config, "[profile t]\nREGION = x\n", "capitals region:2"),
+        (Kind::Config, "[profile t]\naws_region = x\n", "region:2"),
+        (Kind::Config, "[profile t]\nsource-profile = x\n", "source_profile:2"),
+        (
+            Kind::Config,
+            "[profile t]\noutput = json\nsso_region = x\nrole_session_name = x\ncli_pager =\ncli_history = on\nexternal_id = x\n\
+             duration_seconds = 900\nmfa_serial = x\nca_bundle = x\nretry_mode = x\nsso_role_name = x\naws_account_id = x\n\
+             aws_security_token = x\nsso_registration_scopes = x\nendpoint_url = x\n",
+            "",
+        ),
+    ] {
+        let text = ReadFile::Text {
+            path: "f".into(),
+            bytes: text.as_bytes().to_vec(),
+            owner: 0,
+            mode: 0o600,
+        };
+        let (config, credentials) = match kind {
+            Kind::Config => (text, ReadFile::Absent),
+            Kind::Credentials => (ReadFile::Absent, text),
+        };
+        let files = FileContents { config, credentials };
+        let hints: Vec<String> = files.hints().iter().map(name).collect();
+        assert_eq!(hints.join(" "), expected);
+    }
 }
