@@ -220,3 +220,15 @@ fn what_cannot_be_fetched_is_said_at_the_end() {
         );
     }
 }
+
+#[test]
+fn the_lists_of_packages_are_refreshed_once_for_all_targets() {
+    let sudo = ("sudo", "[[ $1 == -v ]] || \"$@\"");
+    let machine = Machine::new(&[&RUST[..], &[APT, sudo]].concat());
+    for target in ["check", "fuzz", "deb"] {
+        machine.run(&[".ci/setup", target]);
+    }
+    let calls = machine.run(&[".ci/setup", "check"]).calls;
+    let count = |call: &str| calls.lines().filter(|line| line.starts_with(call)).count();
+    assert_eq!((count("apt-get update"), count("apt-get install")), (1, 4), "{calls}");
+}

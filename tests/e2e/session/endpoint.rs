@@ -6,6 +6,7 @@ use rig::token::SoftHsm;
 use crate::registry::bring_online_known;
 use crate::support::{PIN, SOON, World, options};
 
+/// The unit test `alpn_follows_the_port_unless_it_is_configured` has the other combinations of port and setting.
 #[test]
 fn port_443_uses_alpn() {
     let on_443 = Options {
@@ -27,28 +28,6 @@ fn port_443_uses_alpn() {
     world.gateway.configure("[token]", "mqtt-alpn = \"none\"\n[token]");
     world.gateway.start();
     world.cloud.wait_for(SOON, is_without_alpn).unwrap();
-}
-
-#[test]
-fn other_ports_use_no_alpn() {
-    let mut world = World::new();
-    world.cloud.switches().set(|switches| switches.require_alpn = true);
-    crate::registry::start_known(&mut world);
-    world.cloud.wait_for(SOON, is_without_alpn).unwrap();
-    world.gateway.wait_for_text("session.phase", "waiting");
-    world.cloud.switches().set(|switches| switches.require_alpn = false);
-    world.gateway.wait_online();
-}
-
-#[test]
-fn alpn_is_offered_on_any_port_if_it_is_configured() {
-    let mut world = World::new();
-    world.cloud.switches().set(|switches| switches.require_alpn = true);
-    world
-        .gateway
-        .configure("[token]", "mqtt-alpn = \"x-amzn-mqtt-ca\"\n[token]");
-    bring_online_known(&mut world);
-    world.gateway.wait_for_text("session.phase", "connected");
 }
 
 fn is_without_alpn(event: &Event) -> bool {
