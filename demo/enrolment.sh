@@ -41,7 +41,7 @@ certificate_is_there() {
 }
 
 first_certificate=
-# The shell that runs a step is not that of the next one, so this is no step.
+# The shell that runs a step is not that of the next one, so this is not a step.
 remember_certificate() { first_certificate=$(field identity.certificate_id); }
 
 is_renewed() {

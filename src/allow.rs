@@ -85,7 +85,7 @@ pub fn run(request: &AllowRequest) -> Result<(), Fatal> {
     })
 }
 
-/// Whether the topic is reserved for gatepost, whatever the rules say.
+/// Returns whether the topic is reserved for gatepost, whatever the rules say.
 fn is_reserved(topic: &str, config: &Config) -> bool {
     let presence = config.mqtt.presence_topic.as_deref();
     let own = identity::find_thing_name(&config.identity);

@@ -107,7 +107,7 @@ pub fn load_for_user(path: &Path) -> Result<Config, Fatal> {
     config::load(path, &Folders::from_environment()).map_err(|error| fatal_for_user(path, &error))
 }
 
-/// Whether the caller should repeat the command as root: it is another user, who was denied every file that has a finding.
+/// Returns whether the caller should repeat the command as root: it is another user, who was denied every file that has a finding.
 pub fn should_be_root(is_denied: bool) -> bool {
     is_denied && !rustix::process::geteuid().is_root()
 }

@@ -83,8 +83,8 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     clean(text)
 }
 
-/// Whether a character is visible. The standard library escapes characters without a glyph (controls, format characters, private and
-/// unassigned code points); the fillers below have none either.
+/// Returns whether a character is visible. The standard library escapes characters without a glyph (controls, format characters, private
+/// and unassigned code points); the fillers below have none either.
 fn is_visible(letter: char) -> bool {
     let is_filler = matches!(
         letter,

@@ -67,12 +67,12 @@ impl Heartbeat {
         outcome
     }
 
-    /// Whether the last request was answered.
+    /// Returns whether the last request was answered.
     pub fn has_answered(&self) -> bool {
         self.0.answered.load(Ordering::Relaxed) == self.0.requests.load(Ordering::Relaxed)
     }
 
-    /// Whether the thread has answered, or is excused.
+    /// Returns whether the thread has answered, or is excused.
     pub fn is_alive(&self) -> bool {
         let now = u64::try_from(self.0.created.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.has_answered() || now < self.0.excused_until.load(Ordering::Relaxed)

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_database_gives_back_what_it_was_given_and_nothing_beyond_awss() {
+    fn a_stored_qos_is_read_within_awss_levels() {
         for (stored, read) in [
             (0, Qos::AtMostOnce),
             (1, Qos::AtLeastOnce),

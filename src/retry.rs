@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_missed_requests_wakes_and_without_a_sender_none_does() {
+    async fn a_task_wakes_after_missed_requests_but_never_without_a_sender() {
         let retries = Retries::new();
         let mut session = retries.listen(RetryTarget::Session);
         for number in 0..2 * CAPACITY {

@@ -16,7 +16,7 @@ use crate::local;
 
 /// Time limit of a request. The daemon answers from memory; only a reload may wait for a directory service.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum size of a response. A status document with a hundred role aliases has a quarter of it.
+/// Maximum size of a response. A status document with a hundred role aliases is a quarter of that size.
 const MAX_RESPONSE: usize = 1024 * 1024;
 
 /// A response of the daemon.

@@ -69,7 +69,7 @@ fn problems_of(rule: &AccessRule, users: &[Range], groups: &[Range]) -> Vec<Prob
 fn problem(rule: &AccessRule, key: &str, id: u32, range: &Range, file: &str) -> Problem {
     let owner = range.owner.escape_debug();
     Problem::configuration(format!(
-        "{}: {key} {id} is in the range of {owner} in {file}, who can run programs as it and have what the rule grants",
+        "{}: {key} {id} is in the range of {owner} in {file}, who can run programs as it and gain what the rule grants",
         rule.place
     ))
     .next("name a unit, or an account that has no range there")

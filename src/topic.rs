@@ -43,7 +43,7 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
     }
 }
 
-/// Whether `topic` is reserved for gatepost itself. Presence and health of `thing` are below `{thing}/gatepost/`, and no program
+/// Returns whether `topic` is reserved for gatepost itself. Presence and health of `thing` are below `{thing}/gatepost/`, and no program
 /// may forge them. `presence` is the topic that the configuration sets for presence.
 pub fn is_reserved(topic: &str, thing: &str, presence: Option<&str>) -> bool {
     let own = topic
@@ -79,12 +79,12 @@ pub fn not_allowed(text: &str) -> Option<String> {
     character.map(|character| format!("U+{:04X}", u32::from(character)))
 }
 
-/// Whether `filter` matches `topic` (MQTT 5.0, 4.7).
+/// Returns whether `filter` matches `topic` (MQTT 5.0, 4.7).
 pub fn matches(filter: &str, topic: &str) -> bool {
     covers(filter, topic)
 }
 
-/// Whether `outer` matches every topic that `inner` matches. A topic is a filter that matches itself.
+/// Returns whether `outer` matches every topic that `inner` matches. A topic is a filter that matches itself.
 pub fn covers(outer: &str, inner: &str) -> bool {
     // MQTT 5.0, 4.7.2: a wildcard at the beginning does not match topics that begin with $.
     if inner.starts_with('$') && outer.starts_with(['+', '#']) {

@@ -92,7 +92,7 @@ const FIELDS: [&str; 7] = [
 
 /// Stopping the service alone is not enough: through the socket, systemd would start it again for the next program that connects.
 #[test]
-fn whoever_is_told_to_stop_gatepost_is_told_to_close_its_socket_as_well() {
+fn instructions_to_stop_gatepost_also_close_its_socket() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts = Vec::new();
     for folder in ["docs", "src", "client/src", "systemd", "packaging"] {
@@ -186,7 +186,7 @@ fn there_is_no_other_way_to_write_a_line_that_matters() {
 }
 
 #[test]
-fn what_a_script_writes_is_an_event_too() {
+fn lines_that_scripts_write_are_events_too() {
     let script = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/after-stop")).unwrap();
     let field = |name: &str| script.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     assert_eq!(field("MESSAGE_ID="), Event::PinUndecryptable.id());

@@ -147,7 +147,7 @@ fn the_package_and_the_release_take_the_version_from_cargo_toml() {
 }
 
 #[test]
-fn the_first_steps_are_the_same_wherever_they_are_told() {
+fn the_first_steps_are_the_same_in_every_place() {
     for place in [
         "README.md",
         "docs/install.md",

@@ -50,7 +50,7 @@ fn filled_in(text: &str) -> String {
     text.replace("{hostname}", "build-machine")
 }
 
-/// Whether the machine has an ID. A container may have none, and then the default common name cannot be made.
+/// Returns whether the machine has an ID. A container may have none, and then the default common name cannot be made.
 fn has_machine_id() -> bool {
     fs::read_to_string("/etc/machine-id").is_ok_and(|id| !matches!(id.trim(), "" | "uninitialized"))
 }
@@ -112,7 +112,7 @@ fn sample() -> String {
 }
 
 #[test]
-fn of_the_shipped_sample_only_the_placeholders_are_refused() {
+fn only_the_placeholders_of_the_shipped_sample_are_refused() {
     let refused = load(&read("config/gatepost.toml"), "").unwrap_err();
     let findings: Vec<&str> = refused.lines().collect();
     let [mqtt, credentials] = findings.as_slice() else {

@@ -44,7 +44,7 @@ fn tests_of(paragraph: &str) -> Vec<(&str, &str)> {
     pairs
 }
 
-/// Whether the file contains this test: a test function, a step of the system test, or a fuzz target.
+/// Returns whether the file contains this test: a test function, a step of the system test, or a fuzz target.
 fn exists(root: &Path, file: &str, function: &str) -> bool {
     let Ok(source) = fs::read_to_string(root.join(file)) else {
         return false;
@@ -60,7 +60,7 @@ fn exists(root: &Path, file: &str, function: &str) -> bool {
         .any(|(place, _)| is_test(&source[..place]))
 }
 
-/// Whether the function after this text is marked as a test.
+/// Returns whether the function after this text is marked as a test.
 fn is_test(before: &str) -> bool {
     let attributes = before
         .lines()

@@ -69,7 +69,7 @@ fn a_worktree_has_its_own_commit() {
 }
 
 #[test]
-fn without_git_the_archive_tells_the_commit_and_another_repository_does_not() {
+fn without_git_the_commit_comes_from_the_archive_and_never_from_another_repository() {
     for (archived, expected) in [
         (ARCHIVED, Some("0123456789ab")),
         (PLACEHOLDER, None),

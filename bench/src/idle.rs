@@ -119,7 +119,9 @@ fn number(text: &str, name: &str) -> Result<u64> {
         .split_whitespace()
         .next()
         .with_context(|| format!("nothing after {name}"))?;
-    number.parse().with_context(|| format!("{name} {number} is no number"))
+    number
+        .parse()
+        .with_context(|| format!("{name} {number} is not a number"))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::publishers::Publish;
 
 /// When its database is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Saves {
+pub enum SaveInterval {
     /// Every half an hour, the default.
     Seldom,
     /// After every change.
@@ -37,11 +37,11 @@ impl Mosquitto {
     ///
     /// # Errors
     /// If it is not installed or does not listen.
-    pub fn start(folder: &Path, saves: Saves) -> Result<Self> {
+    pub fn start(folder: &Path, saves: SaveInterval) -> Result<Self> {
         let socket = folder.join("mosquitto.sock");
         let autosave = match saves {
-            Saves::Seldom => "autosave_interval 1800",
-            Saves::AtChanges => "autosave_on_changes true\nautosave_interval 1",
+            SaveInterval::Seldom => "autosave_interval 1800",
+            SaveInterval::AtChanges => "autosave_on_changes true\nautosave_interval 1",
         };
         let configuration = format!(
             "listener 0 {}\nallow_anonymous true\nuser root\npersistence true\npersistence_location {}/\n{autosave}\n\

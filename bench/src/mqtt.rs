@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bench::group_commit::GroupCommit;
-use bench::mosquitto::{Mosquitto, Saves};
+use bench::mosquitto::{Mosquitto, SaveInterval};
 use bench::mqtt_client::MqttClient;
 use bench::publishers::{Publish, run_timed};
 use bench::sample::Sample;
@@ -116,12 +116,12 @@ impl Mqtt<'_> {
             let folder = tempfile::tempdir_in(self.folder)?;
             servers.at_changes.push(round(&Server::Mosquitto(Mosquitto::start(
                 folder.path(),
-                Saves::AtChanges,
+                SaveInterval::AtChanges,
             )?))?);
             let folder = tempfile::tempdir_in(self.folder)?;
             servers.seldom.push(round(&Server::Mosquitto(Mosquitto::start(
                 folder.path(),
-                Saves::Seldom,
+                SaveInterval::Seldom,
             )?))?);
             let folder = tempfile::tempdir_in(self.folder)?;
             servers
@@ -138,7 +138,7 @@ impl Mqtt<'_> {
     /// Measures the memory of an idle connection.
     fn idle(&self, pid: u32) -> Result<Vec<Row>> {
         let folder = tempfile::tempdir_in(self.folder)?;
-        let mosquitto = Mosquitto::start(folder.path(), Saves::Seldom)?;
+        let mosquitto = Mosquitto::start(folder.path(), SaveInterval::Seldom)?;
         let weigh = |pid: u32, socket: &Path, count: usize| {
             let before = idle::memory(pid)?.own;
             let clients: Vec<_> = (0..count)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bench::group_commit::GroupCommit;
-use bench::mosquitto::{Mosquitto, Saves};
+use bench::mosquitto::{Mosquitto, SaveInterval};
 use bench::publishers::{self, to_gatepost, written};
 use bench::sample::Sample;
 use bench::table::{Budget, Figure, Row};
@@ -122,8 +122,8 @@ impl Outbox<'_> {
                 Ok(alone.caller(self.topic(caller)))
             })?);
             floor_bytes += written(std::process::id())? - before;
-            seldom.push(mosquitto(Saves::Seldom)?);
-            at_changes.push(mosquitto(Saves::AtChanges)?);
+            seldom.push(mosquitto(SaveInterval::Seldom)?);
+            at_changes.push(mosquitto(SaveInterval::AtChanges)?);
         }
         let a_second = |rounds: Vec<Duration>| {
             let middle = Sample::new(rounds).context("no rounds")?.median();

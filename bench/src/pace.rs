@@ -43,6 +43,6 @@ impl Pace {
             caller.ask()?;
             Ok(asked.elapsed())
         });
-        Sample::new(times.collect::<Result<_>>()?).context("a pace of no requests")
+        Sample::new(times.collect::<Result<_>>()?).context("no request was measured")
     }
 }

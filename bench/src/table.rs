@@ -56,7 +56,7 @@ impl Row {
         (floor > 0.0).then(|| self.value.magnitude() / floor)
     }
 
-    /// Whether the promise is kept; `None` if there is none, or no lower bound to compare with.
+    /// Returns whether the promise is kept; `None` if there is none, or no lower bound to compare with.
     #[must_use]
     pub fn is_within_budget(&self) -> Option<bool> {
         match self.budget {

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_is_found_in_what_was_said() {
+    fn the_id_is_found_in_the_output() {
         let id = "0123456789abcdef".repeat(4);
         for (said, found) in [
             (

@@ -67,7 +67,7 @@ pub(crate) fn stream(socket: &Path, target: &str) -> Result<Lines<UnixStream>, F
     )?;
     match opened {
         Opened::Lines(lines) => Ok(lines),
-        Opened::Whole(response, _) if response.status == 200 => Err(not_gatepost("it is no stream")),
+        Opened::Whole(response, _) if response.status == 200 => Err(not_gatepost("it is not a stream")),
         Opened::Whole(response, _) => Err(refusal(&response)),
     }
 }

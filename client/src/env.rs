@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_programs_find_first_is_named() {
+    fn the_first_file_that_programs_find_is_named() {
         let keys = |profile: &str| Found {
             sources: vec![Source {
                 file: "/home/camera/.aws/credentials".into(),

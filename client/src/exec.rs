@@ -70,7 +70,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         }
     }
     let expiration = document.get("Expiration").text().unwrap_or_default();
-    let end = Instant::parse(expiration).ok_or_else(|| daemon::not_gatepost("\"Expiration\" is no time"))?;
+    let end = Instant::parse(expiration).ok_or_else(|| daemon::not_gatepost("\"Expiration\" is not a time"))?;
     let left = end.seconds_after(Instant::now());
     if let Some(needed) = matches.value("--at-least") {
         check_life(matches, needed, left)?;

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_from_now() {
+    fn times_are_shown_relative_to_now() {
         let now = Instant(1_795_384_800);
         for (seconds, seen) in [
             (0, "now"),

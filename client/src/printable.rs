@@ -31,8 +31,8 @@ pub(crate) fn printable_json(json: &[u8]) -> Vec<u8> {
     printable
 }
 
-/// Whether a terminal may interpret the character (C0, DEL, C1), reorder the text around it (UAX #9), break the line, or show nothing in
-/// its place (Unicode's Default_Ignorable_Code_Point, except for the variation selectors that emoji need).
+/// Returns whether a terminal may interpret the character (C0, DEL, C1), reorder the text around it (UAX #9), break the line, or show
+/// nothing in its place (Unicode's Default_Ignorable_Code_Point, except for the variation selectors that emoji need).
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_use_and_what_waits_is_named() {
+    fn keys_in_use_and_keys_that_need_a_restart_are_named() {
         for (document, said) in [
             (
                 r#"{"changed":[],"takes_effect_at_restart":[]}"#,

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_tells_what_became_of_a_request() {
+    fn the_status_reports_the_outcome_of_a_request() {
         let before = document(r#""a""#, r#""attempts":3,"issued":1"#);
         let failed = |why: &str, exit| Attempt::Failed(format!("no certificate was issued: {why}"), exit);
         for (id, enrolment, expected) in [

@@ -58,7 +58,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     wait(socket, &before, &mut pending, patience).map(|waited| exit.worse(waited))
 }
 
-/// Whether the daemon reports that the token has rejected the PIN, or that it is locked.
+/// Returns whether the daemon reports that the token has rejected the PIN, or that it is locked.
 fn has_rejected_pin(status: &Value) -> bool {
     let mut problems = status.get("problems").items().iter();
     problems.any(|problem| problem.get("id").text() == Some("token-pin"))

@@ -146,7 +146,7 @@ fn process(alias: Option<&str>, socket: Option<&OsStr>) -> Result<String, Failur
     Ok(words.join(" "))
 }
 
-/// Whether the program at `path` is temporary: built by cargo, or in a folder that is emptied regularly.
+/// Returns whether the program at `path` is temporary: built by cargo, or in a folder that is emptied regularly.
 fn is_passing(path: &Path) -> bool {
     let names: Vec<&OsStr> = path.iter().collect();
     // The path is target/debug/gatepost or target/TRIPLE/release/gatepost.
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_may_be_gone_one_day_is_told_from_one_that_is_installed() {
+    fn a_temporary_program_is_distinguished_from_an_installed_one() {
         for (path, passing) in [
             ("/usr/bin/gatepost", false),
             ("/usr/local/bin/gatepost", false),

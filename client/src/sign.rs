@@ -24,11 +24,11 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
     let mut lines = String::new();
     for (name, value) in headers.members() {
         let value = value.text().filter(|value| !value.contains(is_unsafe));
-        let value = value.ok_or_else(|| daemon::not_gatepost("a header is no text"))?;
+        let value = value.ok_or_else(|| daemon::not_gatepost("a header is not text"))?;
         lines.push_str(&format!("{name}: {value}\n"));
     }
     match lines.is_empty() {
-        true => Err(daemon::not_gatepost("there is no signature in it")),
+        true => Err(daemon::not_gatepost("it has no signature")),
         false => output::print(lines.as_bytes()),
     }
 }

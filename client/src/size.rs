@@ -17,7 +17,7 @@ mod tests {
     use super::size;
 
     #[test]
-    fn a_few_digits_tell_enough() {
+    fn digits_are_rounded() {
         for (bytes, said) in [
             (0, "0 B"),
             (9_999, "9999 B"),

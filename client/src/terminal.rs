@@ -38,7 +38,7 @@ impl Terminal {
     }
 }
 
-/// Whether the environment permits colours: not with NO_COLOR (<https://no-color.org>), nor on a dumb or unknown terminal.
+/// Returns whether the environment permits colours: not with NO_COLOR (<https://no-color.org>), nor on a dumb or unknown terminal.
 fn wants_colours(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_some_and(|term| term != "dumb")

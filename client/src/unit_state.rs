@@ -45,7 +45,7 @@ impl UnitState {
             .map_or("", |(_, value)| value)
     }
 
-    /// Whether systemd starts the service again by itself.
+    /// Returns whether systemd starts the service again by itself.
     pub fn is_about_to_start(&self) -> bool {
         self.get("ActiveState") == "activating"
     }
@@ -96,7 +96,7 @@ mod tests {
     use crate::printable::printable;
 
     #[test]
-    fn what_systemd_says_becomes_an_exit_code_and_words() {
+    fn the_answer_of_systemd_becomes_an_exit_code_and_a_message() {
         for (active, sub, status, text, expected) in [
             ("active", "running", "0", "online as gw-1", None),
             ("reloading", "reload", "0", "", None),

@@ -28,7 +28,7 @@ pub(crate) fn seconds(option: &str, word: &OsStr) -> Result<u64, Failure> {
     word.to_str().and_then(parse).ok_or_else(|| {
         Failure::new(
             Exit::Usage,
-            format!("{option}: {word:?} is no span of time, such as 90s, 10min, 2h or 1d"),
+            format!("{option}: {word:?} is not a span of time, such as 90s, 10min, 2h or 1d"),
         )
     })
 }

@@ -280,7 +280,7 @@ fn ended(error: ProtocolError) -> Option<()> {
     fuzz::assert_readable(&error.to_string());
     assert!(
         error.code >= ReasonCode::UNSPECIFIED_ERROR,
-        "{:?} is no failure",
+        "{:?} is not a failure",
         error.code
     );
     None

@@ -121,7 +121,7 @@ impl Connection {
         }
     }
 
-    /// Whether the client has sent CONNECT and was accepted.
+    /// Returns whether the client has sent CONNECT and was accepted.
     fn connect(&mut self, input: &Input) -> bool {
         match self.server.next(&mut self.input, self.now) {
             Some(Action::Connect(connect)) => {

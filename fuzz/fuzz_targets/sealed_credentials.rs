@@ -7,14 +7,14 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
 use fuzz::FixedClock;
-use gatepost::credentials::sealed_snapshot::{Entry, Purpose, seal, unseal};
+use gatepost::credentials::sealed_snapshot::{CurrentRun, Entry, seal, unseal};
 use libfuzzer_sys::fuzz_target;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 const ENDPOINT: &str = "credentials.example:443";
 
 fuzz_target!(|content: &[u8]| {
-    let purpose = Purpose {
+    let current_run = CurrentRun {
         endpoint: ENDPOINT.to_owned(),
         role_aliases: vec!["telemetry", "upload"],
         thing_name: content
@@ -23,7 +23,7 @@ fuzz_target!(|content: &[u8]| {
             .then(|| "gw-1".to_owned()),
     };
     let clock = FixedClock::default();
-    let outcomes = match unseal(sealed(content), &purpose, &clock) {
+    let outcomes = match unseal(sealed(content), &current_run, &clock) {
         Ok(outcomes) => outcomes,
         Err(reason) => return fuzz::assert_readable(&reason),
     };
@@ -35,9 +35,9 @@ fuzz_target!(|content: &[u8]| {
         }
     }
     for entry in &entries {
-        assert!(purpose.role_aliases.contains(&entry.role_alias.as_str()));
+        assert!(current_run.role_aliases.contains(&entry.role_alias.as_str()));
         assert!(
-            purpose
+            current_run
                 .thing_name
                 .as_deref()
                 .is_none_or(|thing| thing == entry.credentials.thing_name())
@@ -45,14 +45,14 @@ fuzz_target!(|content: &[u8]| {
         assert!(entry.credentials.usable(&clock));
     }
     if entries.len() <= 20 {
-        round_trip(&entries, &purpose, &clock);
+        round_trip(&entries, &current_run, &clock);
     }
 });
 
 /// Asserts that entries are unchanged after sealing and reading them.
-fn round_trip(entries: &[Entry], purpose: &Purpose, clock: &FixedClock) {
+fn round_trip(entries: &[Entry], current_run: &CurrentRun, clock: &FixedClock) {
     let again = seal(entries, ENDPOINT, clock).expect("a file in memory");
-    let read = unseal(again, purpose, clock).expect("our own file");
+    let read = unseal(again, current_run, clock).expect("our own file");
     assert_eq!(read.len(), entries.len());
     for (before, after) in entries.iter().zip(read) {
         let after = after.expect("what was usable is");

@@ -48,7 +48,7 @@ fn commit_of_archive(root: &Path) -> Option<String> {
     is_commit(&commit).then_some(commit)
 }
 
-/// Whether the text is a commit. In a checkout the archive's file contains git's placeholder, and a packager may give any text.
+/// Returns whether the text is a commit. In a checkout the archive's file contains git's placeholder, and a packager may give any text.
 fn is_commit(text: &str) -> bool {
     let digits = text.strip_suffix("-dirty").unwrap_or(text);
     digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())

@@ -66,7 +66,7 @@ fn rule(uid: u32, aliases: &[&str], publish: &[&str], subscribe: &[&str]) -> Rul
 }
 
 #[test]
-fn rules_that_follow_each_other_all_hold_and_none_is_written_twice() {
+fn consecutive_rules_all_apply_and_none_is_written_twice() {
     let place = Place::new();
     place.run(rule(7, &["s3"], &[], &[]), true).unwrap();
     assert!(place.drop_ins().is_empty(), "--dry-run writes nothing");
@@ -116,7 +116,7 @@ fn rules_that_follow_each_other_all_hold_and_none_is_written_twice() {
 }
 
 #[test]
-fn hostile_words_become_a_rule_for_those_words_or_none() {
+fn hostile_text_becomes_a_rule_for_exactly_that_text_or_none() {
     for topic in [
         "gw-1/x';touch pwned;'",
         "a\"], role-aliases = [\"*\"], subscribe = [\"b",
@@ -175,7 +175,7 @@ fn audiences_become_rules_for_themselves_alone() {
     let twelve: Vec<&str> = twelve.iter().map(String::as_str).collect();
     for (audiences, exit, says) in [
         (&[""][..], Exit::Usage, "0 characters"),
-        (&["*"], Exit::Usage, "is no audience"),
+        (&["*"], Exit::Usage, "is not an audience"),
         (&[long.as_str()], Exit::Usage, "10240 characters"),
         (&["a\nb"], Exit::Usage, "control character"),
         (&["\u{1b}[2J"], Exit::Usage, "control character"),
@@ -189,15 +189,15 @@ fn audiences_become_rules_for_themselves_alone() {
 }
 
 #[test]
-fn what_no_rule_can_give_is_refused_and_nothing_is_written() {
+fn permissions_that_no_rule_can_grant_are_refused_and_nothing_is_written() {
     let who = |change: fn(&mut Selectors)| {
         let mut request = rule(7, &["s3"], &[], &[]);
         change(&mut request.who);
         request
     };
     for (request, exit, says) in [
-        (rule(7, &["a b"], &[], &[]), Exit::Usage, "is no role alias"),
-        (rule(7, &[""], &[], &[]), Exit::Usage, "is no role alias"),
+        (rule(7, &["a b"], &[], &[]), Exit::Usage, "is not a role alias"),
+        (rule(7, &[""], &[], &[]), Exit::Usage, "is not a role alias"),
         (
             rule(7, &["no-such"], &[], &[]),
             Exit::Configuration,
@@ -235,12 +235,12 @@ fn what_no_rule_can_give_is_refused_and_nothing_is_written() {
         (
             who(|who| who.user = Some("a:b".to_owned())),
             Exit::Usage,
-            "no name of a user",
+            "not a name of a user",
         ),
         (
             who(|who| who.group = Some("a\nb".to_owned())),
             Exit::Usage,
-            "no name of a user",
+            "not a name of a user",
         ),
         (
             who(|who| who.unit = Some("camera".to_owned())),

@@ -52,7 +52,7 @@ impl Given {
         Ok(mode.map(|mode| mode.option.name))
     }
 
-    /// Whether an option is given.
+    /// Returns whether an option is given.
     pub(super) fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }

@@ -197,7 +197,7 @@ impl Account {
         Err(Fatal::new(Exit::NoUser, Problem::configuration(why).next(step)))
     }
 
-    /// Whether the account is a member of a group, which is given by name or number.
+    /// Returns whether the account is a member of a group, which is given by name or number.
     fn is_in(&self, group: &str) -> bool {
         let named = Group::from_name(group).ok().flatten();
         let by_number = || Group::from_gid(Gid::from_raw(group.parse().ok()?)).ok().flatten();

@@ -74,7 +74,7 @@ impl NotRunning {
         }
     }
 
-    /// Whether the token has rejected the PIN, so that it must not be tried again.
+    /// Returns whether the token has rejected the PIN, so that it must not be tried again.
     pub fn pin_was_rejected(&self) -> bool {
         self.exit == Exit::Pin
     }

@@ -21,7 +21,7 @@ pub fn check(status: &Value, report: &mut Report) {
             ));
             report.warn(
                 ENROLMENT,
-                &problem.next("gatepost renew --wait asks now, and prints what comes of it"),
+                &problem.next("gatepost renew --wait asks now, and prints the result"),
             );
         }
         (None, _, Some(why)) => report.warn(ENROLMENT, &Problem::wait(format!("method {method}: {why}"))),

@@ -90,7 +90,7 @@ fn second_column(line: &str) -> Option<usize> {
     Some(line.chars().count() - message.chars().count())
 }
 
-/// Whether colours are wanted: not if NO_COLOR is set (<https://no-color.org>), nor on a dumb or unknown terminal.
+/// Returns whether colours are wanted: not if NO_COLOR is set (<https://no-color.org>), nor on a dumb or unknown terminal.
 fn wants_colours(is_set: impl Fn(&str) -> bool, terminal: Option<String>) -> bool {
     !is_set("NO_COLOR") && terminal.is_some_and(|name| !name.is_empty() && name != "dumb")
 }

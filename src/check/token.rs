@@ -35,7 +35,7 @@ pub fn check(config: &Config, pin: &PinSource, report: &mut Report) -> bool {
     outcome.is_ok_and(|examined| examined.key.is_some())
 }
 
-/// Whether systemd passes the PIN only to the service, so that the check has none. Errors of the token itself take precedence.
+/// Returns whether systemd passes the PIN only to the service, so that the check has none. Errors of the token itself take precedence.
 fn is_pin_only_for_service(error: &TokenError, config: &Config) -> bool {
     let unreadable = matches!(error, TokenError::Final(Exit::Configuration, _));
     unreadable && config.token.pin_file.is_none() && config.folders.credentials.is_none()

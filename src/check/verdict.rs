@@ -37,19 +37,19 @@ impl Verdict {
         })
     }
 
-    /// Whether a part has findings that were not reported yet.
+    /// Returns whether a part has findings that were not reported yet.
     pub fn has(&self, part: &str) -> bool {
         self.findings
             .iter()
             .any(|finding| !finding.is_reported && finding.part == part)
     }
 
-    /// Whether there are findings of these kinds.
+    /// Returns whether there are findings of these kinds.
     pub fn has_any(&self, ids: &[&str]) -> bool {
         self.findings.iter().any(|finding| ids.contains(&finding.id.as_str()))
     }
 
-    /// Whether there are findings about a role alias.
+    /// Returns whether there are findings about a role alias.
     pub fn has_alias(&self, alias: &str) -> bool {
         self.findings
             .iter()

@@ -151,7 +151,7 @@ impl Skew {
         .ahead()
     }
 
-    /// Whether AWS may refuse signatures that use the time of this clock.
+    /// Returns whether AWS may refuse signatures that use the time of this clock.
     pub fn is_serious(self) -> bool {
         self.size() > SERIOUS_SKEW
     }

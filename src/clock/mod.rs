@@ -76,8 +76,8 @@ pub fn build_date() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// Whether the wall clock was set since boot. A machine without a battery-backed clock, such as a Raspberry Pi, starts in 1970 or at the
-/// time of its last shutdown.
+/// Returns whether the wall clock was set since boot. A machine without a battery-backed clock, such as a Raspberry Pi, starts in 1970 or
+/// at the time of its last shutdown.
 pub fn is_set(clock: &dyn Clock) -> bool {
     clock.wall() >= build_date()
 }

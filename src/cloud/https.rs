@@ -215,7 +215,7 @@ fn connect_timeout(limit: Duration) -> io::Error {
 }
 
 impl RequestError {
-    /// Whether the server cannot have received the request.
+    /// Returns whether the server cannot have received the request.
     pub fn is_unsent(&self) -> bool {
         matches!(self, Self::Invalid(_) | Self::NotConnected(_))
     }

@@ -93,7 +93,7 @@ impl Provisioning {
         }
     }
 
-    /// Whether the record is about the certificate with this ID.
+    /// Returns whether the record is about the certificate with this ID.
     pub fn is_about(&self, certificate_id: &str) -> bool {
         self.record
             .as_ref()
@@ -114,8 +114,8 @@ impl Provisioning {
         }
     }
 
-    /// Whether AWS has ever accepted this certificate, according to the record. Nothing else decides whether AWS knows the certificate:
-    /// dropped connections prove nothing, because AWS also drops them when a quota is exceeded.
+    /// Returns whether AWS has ever accepted this certificate, according to the record. Nothing else decides whether AWS knows the
+    /// certificate: dropped connections prove nothing, because AWS also drops them when a quota is exceeded.
     pub fn was_accepted(&self) -> bool {
         self.record.as_ref().is_some_and(|record| record.accepted)
     }

@@ -179,7 +179,7 @@ fn first_contact(endpoint: &Endpoint, seen: &str) -> Problem {
          provisioning, which has begun with this"
     ))
     .next(
-        "check again in ten seconds; if that goes on, look at the AWS side: CA ACTIVE with auto-registration, template, role",
+        "check again in ten seconds; if that continues, look at the AWS side: CA ACTIVE with auto-registration, template, role",
     )
 }
 

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_of_the_network_is_heard_once_and_a_success_is_none() {
+    async fn a_network_change_is_announced_once_and_a_success_does_not_count_as_one() {
         let recovery = Recovery::new();
         let mut listener = recovery.listen();
         recovery.announce_success();

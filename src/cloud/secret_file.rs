@@ -22,7 +22,7 @@ impl SecretFile {
         Self(configured.map(Path::to_owned).or_else(credential))
     }
 
-    /// Whether there is a secret. It may be taken away once it was used.
+    /// Returns whether there is a secret. It may be taken away once it was used.
     pub(super) fn exists(&self) -> bool {
         self.0.as_ref().is_some_and(|path| path.exists())
     }

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_its_owners_and_a_damaged_one_counts_as_none() {
+    fn a_record_is_readable_by_its_owner_only_and_a_damaged_one_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         let file = file(path.clone());

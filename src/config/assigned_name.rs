@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_a_thing_name_is_none() {
+    fn an_invalid_thing_name_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("thing-name.json");
         let name = AssignedName::new(path.clone());

@@ -166,7 +166,7 @@ fn find_service(before: &[&str], host: &str) -> Option<Service> {
     }
 }
 
-/// Whether `text` has the form of a Region, which is words and a number: `us-east-2`, `us-gov-west-1`, `eusc-de-east-1`.
+/// Returns whether `text` has the form of a Region, which is words and a number: `us-east-2`, `us-gov-west-1`, `eusc-de-east-1`.
 pub(super) fn is_region(text: &str) -> bool {
     let is_word = |word: &str| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
     match text.rsplit_once('-') {
@@ -179,7 +179,7 @@ pub(super) fn is_region(text: &str) -> bool {
     }
 }
 
-/// Whether a Region's name consists of the words that all known Regions have. A new Region may have others.
+/// Returns whether a Region's name consists of the words that all known Regions have. A new Region may have others.
 pub(super) fn is_usual_region(region: &str) -> bool {
     const AREAS: [&str; 11] = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn", "eusc"];
     const DIRECTIONS: [&str; 9] = [
@@ -204,7 +204,7 @@ pub(super) fn is_usual_region(region: &str) -> bool {
     }
 }
 
-/// Whether the account's prefix is a placeholder of an example. A real prefix consists of random letters and digits.
+/// Returns whether the account's prefix is a placeholder of an example. A real prefix consists of random letters and digits.
 pub(super) fn has_placeholder(host: &str) -> bool {
     const WORDS: [&str; 8] = [
         "your",

@@ -60,7 +60,7 @@ impl FileFormat {
         let known = Self::ALL.into_iter().find(|format| format.word() == text);
         known.ok_or_else(|| {
             let value = foreign_text::value(text);
-            format!("{value} is no format: it is \"aws\", \"kvssink\" or \"env\"")
+            format!("{value} is not a format: it is \"aws\", \"kvssink\" or \"env\"")
         })
     }
 }
@@ -137,7 +137,7 @@ fn check_owner(key: &str, owner: Option<String>, group: Option<String>, findings
         (Some(owner), None) => ("owner", owner, FileOwner::User),
         (None, Some(group)) => ("group", group, FileOwner::Group),
         (None, None) => {
-            findings.add_fault(key, "says nobody: it needs owner (a user) or group");
+            findings.add_fault(key, "has no reader: it needs owner (a user) or group");
             return None;
         }
         (Some(_), Some(_)) => {
@@ -250,7 +250,7 @@ mod tests {
         };
         for (entries, fault) in [
             (without("role-alias"), "credentials-file[0].role-alias: is not set"),
-            (without("owner"), "credentials-file[0]: says nobody"),
+            (without("owner"), "credentials-file[0]: has no reader"),
             (without("format"), "credentials-file[0].format: is not set"),
             (with("group = \"video\""), "has both owner and group"),
             (with("path = \"keys\""), "is not an absolute path"),
@@ -269,8 +269,8 @@ mod tests {
             (with("path = \"/srv/a\\nb\""), "control character"),
             (with("mode = \"0644\""), "unknown field"),
             (good.replace("telemetry", "none"), "no [[role-alias]] is named \"none\""),
-            (good.replace("\"aws\"", "\"json\""), "\"json\" is no format"),
-            (good.replace("camera", "a:b"), "is no name of a user or a group"),
+            (good.replace("\"aws\"", "\"json\""), "\"json\" is not a format"),
+            (good.replace("camera", "a:b"), "is not a name of a user or a group"),
             (
                 format!("{}{}", with(""), with("")),
                 "is the path of credentials-file[0] of",

@@ -47,14 +47,14 @@ impl Endpoint {
             ));
         }
         if host.contains('_') {
-            return Err(format!("{shown} is no host name: it has an underscore"));
+            return Err(format!("{shown} is not a host name: it has an underscore"));
         }
         match ServerName::try_from(host) {
             Ok(ServerName::DnsName(_)) => Ok(Self {
                 host: host.to_ascii_lowercase(),
                 port,
             }),
-            _ => Err(format!("{shown} is no host name")),
+            _ => Err(format!("{shown} is not a host name")),
         }
     }
 
@@ -110,7 +110,7 @@ fn find_paste_fault(text: &str) -> Option<&'static str> {
     }
     text.chars()
         .any(|letter| letter.is_whitespace() || letter.is_control())
-        .then_some("is no host name: it has a blank or a line break in it")
+        .then_some("is not a host name: it has a blank or a line break in it")
 }
 
 impl fmt::Display for Endpoint {
@@ -161,14 +161,14 @@ mod tests {
             ("[::1]:8883", "is an address"),
             ("::1", "is an address"),
             ("fe80::1", "is an address"),
-            ("a1.iot.example:8883:443", "is no host name"),
-            ("a1..iot.example", "is no host name"),
+            ("a1.iot.example:8883:443", "is not a host name"),
+            ("a1..iot.example", "is not a host name"),
             ("host:", "does not end in a port"),
             ("host:0", "does not end in a port"),
             ("host:+8", "does not end in a port"),
             ("host:70000", "does not end in a port"),
-            ("", "is no host name"),
-            (".", "is no host name"),
+            ("", "is not a host name"),
+            (".", "is not a host name"),
         ] {
             let reason = Endpoint::parse(text, 8883).expect_err(text);
             assert!(reason.contains(why) && !reason.contains('\n'), "{text:?}: {reason}");

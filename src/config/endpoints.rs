@@ -1,4 +1,4 @@
-//! Checks `[aws]`: each endpoint's name must match its purpose, and the endpoints must match each other.
+//! Checks `[aws]`: each endpoint's name must match its key, and the endpoints must match each other.
 
 use super::aws_name::{self, Service};
 use super::findings::Findings;
@@ -9,19 +9,19 @@ use super::{Aws, Endpoint, StsEndpoint};
 use crate::foreign_text;
 
 /// A key of the configuration, and the kind of endpoint that it takes.
-struct Purpose {
+struct EndpointKind {
     key: &'static str,
     service: Service,
     /// The ports on which AWS answers, the default first (developer guide, "Device communication protocols").
     ports: &'static [u16],
 }
 
-const MQTT: Purpose = Purpose {
+const MQTT: EndpointKind = EndpointKind {
     key: "aws.mqtt-endpoint",
     service: Service::Data,
     ports: &[8883, 443],
 };
-const CREDENTIALS: Purpose = Purpose {
+const CREDENTIALS: EndpointKind = EndpointKind {
     key: "aws.credentials-endpoint",
     service: Service::Credentials,
     ports: &[443],
@@ -98,25 +98,25 @@ fn parse_alpn(text: &str) -> Result<&'static [&'static str], String> {
     }
 }
 
-fn check_endpoint(purpose: &Purpose, value: Option<String>, findings: &mut Findings) -> Option<Endpoint> {
-    let endpoint = findings.parse_required(purpose.key, value, |text| parse(purpose, text))?;
-    for note in [find_doubt(purpose, &endpoint), find_region_doubt(&endpoint)]
+fn check_endpoint(kind: &EndpointKind, value: Option<String>, findings: &mut Findings) -> Option<Endpoint> {
+    let endpoint = findings.parse_required(kind.key, value, |text| parse(kind, text))?;
+    for note in [find_doubt(kind, &endpoint), find_region_doubt(&endpoint)]
         .into_iter()
         .flatten()
     {
-        findings.add_note(purpose.key, note);
+        findings.add_note(kind.key, note);
     }
     Some(endpoint)
 }
 
-fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
+fn parse(kind: &EndpointKind, text: &str) -> Result<Endpoint, String> {
     let shown = foreign_text::value(text);
-    let hint = format!("`{}` prints yours", purpose.service.describe_command());
+    let hint = format!("`{}` prints yours", kind.service.describe_command());
     // The PREFIX and REGION of the sample are valid in a host name.
     if text.split(['.', '-']).any(|word| matches!(word, "PREFIX" | "REGION")) {
         return Err(format!("{shown} is the sample's placeholder; {hint}"));
     }
-    let [default, ..] = purpose.ports else { return Err(hint) };
+    let [default, ..] = kind.ports else { return Err(hint) };
     let endpoint = Endpoint::parse(text, *default).map_err(|why| format!("{why}; {hint}"))?;
     let Some(name) = endpoint.aws_name().map_err(|why| format!("{shown} {why}; {hint}"))? else {
         return Ok(endpoint);
@@ -126,15 +126,15 @@ fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
             "{shown} has an example's placeholder where the account's own prefix belongs; {hint}"
         ));
     }
-    let is_right = match purpose.service {
+    let is_right = match kind.service {
         Service::Credentials => name.service == Service::Credentials,
         _ => matches!(name.service, Service::Data | Service::LegacyData),
     };
     if !is_right {
         return Err(format!("{shown} is {}; {hint}", name.service.describe()));
     }
-    if !purpose.ports.contains(&endpoint.port) {
-        let ports: Vec<String> = purpose.ports.iter().map(u16::to_string).collect();
+    if !kind.ports.contains(&endpoint.port) {
+        let ports: Vec<String> = kind.ports.iter().map(u16::to_string).collect();
         return Err(format!(
             "AWS does not answer on port {} there; leave the port out, or give {}",
             endpoint.port,
@@ -145,7 +145,7 @@ fn parse(purpose: &Purpose, text: &str) -> Result<Endpoint, String> {
 }
 
 /// Returns a note about an endpoint that can be used, but is probably a mistake.
-fn find_doubt(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
+fn find_doubt(kind: &EndpointKind, endpoint: &Endpoint) -> Option<String> {
     let name = endpoint.aws_name().ok().flatten();
     if name.is_some()
         && let Some(doubt) = aws_name::find_doubt(&endpoint.host)
@@ -153,7 +153,7 @@ fn find_doubt(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
         return Some(format!(
             "\"{}\" {doubt}; `{}` prints yours",
             endpoint.host,
-            purpose.service.describe_command()
+            kind.service.describe_command()
         ));
     }
     match name.map(|name| name.service) {
@@ -161,7 +161,7 @@ fn find_doubt(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
             "\"{}\" is the legacy endpoint, whose server certificate the Amazon roots do not cover; `{}` prints the one with \
              -ats",
             endpoint.host,
-            purpose.service.describe_command()
+            kind.service.describe_command()
         )),
         None if endpoint.port == 1883 => Some(
             "port 1883 is by convention MQTT without TLS, which gatepost does not speak; with TLS it is 8883"
@@ -171,7 +171,7 @@ fn find_doubt(purpose: &Purpose, endpoint: &Endpoint) -> Option<String> {
             format!(
                 "\"{}\" {what}; `{}` prints yours",
                 endpoint.host,
-                purpose.service.describe_command()
+                kind.service.describe_command()
             )
         }),
         _ => None,
@@ -182,7 +182,7 @@ fn find_region_doubt(endpoint: &Endpoint) -> Option<String> {
     let name = endpoint.aws_name().ok().flatten()?;
     (!aws_name::is_usual_region(&name.region)).then(|| {
         format!(
-            "\"{}\" is no Region of AWS that gatepost knows; `aws configure get region` prints yours, and a new one may be right",
+            "\"{}\" is not a Region of AWS that gatepost knows; `aws configure get region` prints yours, and a new one may be right",
             name.region
         )
     })

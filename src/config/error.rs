@@ -74,7 +74,7 @@ impl ConfigError {
         &self.findings
     }
 
-    /// Whether the caller may read none of the files, so that nothing is known about the configuration itself.
+    /// Returns whether the caller may read none of the files, so that nothing is known about the configuration itself.
     pub fn is_denied(&self) -> bool {
         self.is_denied
     }

@@ -35,7 +35,7 @@ fn is_trusted(owner: u32, reader: u32, has_all_users: impl Fn() -> bool) -> bool
     owner == 0 || owner == reader || (owner == OVERFLOW && !has_all_users())
 }
 
-/// Whether a map of user IDs (user_namespaces(7)) has all users, as the initial namespace's map does.
+/// Returns whether a map of user IDs (user_namespaces(7)) has all users, as the initial namespace's map does.
 fn has_all_users(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }

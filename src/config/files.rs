@@ -120,7 +120,7 @@ fn find_folder_fault(folder: &Path) -> Option<String> {
         .and_then(|found| file_permissions::check(folder, &found).err())
 }
 
-/// Whether a file in `conf.d` counts. Hidden files belong to editors: Emacs' lock `.#x.toml` is a dangling link.
+/// Returns whether a file in `conf.d` counts. Hidden files belong to editors: Emacs' lock `.#x.toml` is a dangling link.
 fn is_drop_in(path: &Path) -> bool {
     let hidden = path
         .file_name()
@@ -195,7 +195,7 @@ fn merge(into: &mut Table, from: Table, prefix: &str, file: &Path, keys: &mut BT
     }
 }
 
-/// Whether each file appends to the list of this name.
+/// Returns whether each file appends to the list of this name.
 pub(super) fn is_appended(key: &str) -> bool {
     matches!(key, "access" | "role-alias" | "credentials-file")
 }

@@ -157,7 +157,7 @@ impl Changes {
         changes
     }
 
-    /// Whether nothing differs.
+    /// Returns whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.at_reload.is_empty() && self.at_restart.is_empty()
     }

@@ -174,8 +174,8 @@ pub(super) fn find_table(name: &str) -> Option<&'static KnownTable> {
     TABLES.iter().find(|table| table.name == name)
 }
 
-/// Whether a name consists of words that occur in keys, or of similar ones. Any other name may be a misplaced secret, even if
-/// it has only lower-case letters.
+/// Returns whether a name consists of words that occur in keys, or of similar ones. Any other name may be a misplaced secret, even if it
+/// has only lower-case letters.
 pub(super) fn is_safe_to_show(name: &str) -> bool {
     let known = || {
         let keys = TABLES.iter().flat_map(|table| table.keys.iter().chain([&table.name]));

@@ -18,7 +18,7 @@ pub(super) fn describe(host: &str) -> Option<String> {
                 "goes on behind amazonaws.com, so that it belongs to the owner of {}",
                 owner(place + 2)
             ),
-            (false, _) => format!("ends in {}, which is no domain of AWS's", owner(place)),
+            (false, _) => format!("ends in {}, which is not a domain of AWS's", owner(place)),
             (true, _) => "ends before the last part of AWS's domain".to_owned(),
         });
     }
@@ -39,7 +39,7 @@ pub(super) fn describe(host: &str) -> Option<String> {
     })
 }
 
-/// Whether a name has the form `PREFIX-ats.iot.REGION...` or `PREFIX.credentials.iot.REGION...`, which only AWS uses.
+/// Returns whether a name has the form `PREFIX-ats.iot.REGION...` or `PREFIX.credentials.iot.REGION...`, which only AWS uses.
 fn has_form_of_endpoint(labels: &[&str]) -> bool {
     let Some(place) = labels.iter().position(|label| matches!(*label, "iot" | "iot-fips")) else {
         return false;

@@ -44,7 +44,7 @@ pub struct ProxyAddress {
 pub struct HostPattern(String);
 
 impl Proxy {
-    /// Whether `host` is reached through the proxy.
+    /// Returns whether `host` is reached through the proxy.
     pub fn applies_to(&self, host: &str) -> bool {
         !self.no_proxy.iter().any(|pattern| pattern.matches(host))
     }
@@ -144,7 +144,7 @@ impl HostPattern {
         match ServerName::try_from(host) {
             Ok(ServerName::DnsName(_)) => Ok(Self(name.to_ascii_lowercase())),
             _ => Err(format!(
-                "{shown} is no host name; write a name, or .DOMAIN for all names below it"
+                "{shown} is not a host name; write a name, or .DOMAIN for all names below it"
             )),
         }
     }

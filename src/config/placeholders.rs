@@ -48,13 +48,13 @@ fn find_unknown(level: &str, known: &[&str]) -> Option<String> {
     (is_half || known.iter().any(other_form)).then(|| level.to_owned())
 }
 
-/// Whether the text between braces can be the name of a placeholder or of one of AWS's policy variables.
+/// Returns whether the text between braces can be the name of a placeholder or of one of AWS's policy variables.
 fn is_name(text: &str) -> bool {
     let is_part = |letter: char| letter.is_alphanumeric() || " -_.:".contains(letter);
     !text.is_empty() && text.chars().all(is_part)
 }
 
-/// Whether `found` resembles the known placeholder `word`, or contains its name.
+/// Returns whether `found` resembles the known placeholder `word`, or contains its name.
 fn is_meant(word: &str, found: &str) -> bool {
     let (word, found) = (bare_name(word), bare_name(found));
     is_near(&word, &found) || found.contains(&word)

@@ -25,7 +25,7 @@ pub struct RuleText {
 }
 
 impl RuleText {
-    /// Whether the rule grants nothing.
+    /// Returns whether the rule grants nothing.
     pub fn is_empty(&self) -> bool {
         self.role_aliases.is_empty() && self.publish.is_empty() && self.subscribe.is_empty() && self.tokens.is_empty()
     }

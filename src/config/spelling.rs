@@ -2,7 +2,7 @@
 
 use gatepost_client::edit_distance::edit_distance;
 
-/// Whether `word` is a probable misspelling of `known`. Of a known word with up to three letters none may differ, with up to six
+/// Returns whether `word` is a probable misspelling of `known`. Of a known word with up to three letters none may differ, with up to six
 /// letters one, and with more letters two.
 pub(super) fn is_near(known: &str, word: &str) -> bool {
     let allowed = match known.len() {

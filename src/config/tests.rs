@@ -105,7 +105,7 @@ fn every_message_names_file_key_and_reason() {
         ),
         (
             "[aws]\nmqtt-endpoint = \"not a host\"",
-            "conf.d/x.toml: aws.mqtt-endpoint: \"not a host\" is no host name",
+            "conf.d/x.toml: aws.mqtt-endpoint: \"not a host\" is not a host name",
         ),
         (
             "[aws]\nmqtt-endpoint = \"a1b2c3-ats.iot.REGION.amazonaws.com\"\n",
@@ -137,7 +137,7 @@ fn every_message_names_file_key_and_reason() {
         ),
         (
             "[[role-alias]]\nname = \"a b\"",
-            "conf.d/x.toml: role-alias[0].name: \"a b\" is no role alias",
+            "conf.d/x.toml: role-alias[0].name: \"a b\" is not a role alias",
         ),
         (
             "[[role-alias]]\ndefault = true",

@@ -179,7 +179,7 @@ fn describe_wrong_type(message: &str) -> String {
     }
 }
 
-/// Whether a message is one of the library's fixed ones ("key with no value, expected `=`"). Those have only words of lower-case
+/// Returns whether a message is one of the library's fixed ones ("key with no value, expected `=`"). Those have only words of lower-case
 /// letters and some punctuation, and nothing that could be quoted from a file.
 fn is_fixed(message: &str) -> bool {
     let is_short = |word: &str| word.len() <= LONGEST_WORD;

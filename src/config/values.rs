@@ -26,7 +26,7 @@ pub(super) fn check_alias_name(text: &str) -> Result<String, String> {
     match (1..=128).contains(&text.len()) && text.bytes().all(legal) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "{} is no role alias: AWS allows 1 to 128 letters, digits and _ = , @ -",
+            "{} is not a role alias: AWS allows 1 to 128 letters, digits and _ = , @ -",
             foreign_text::value(text)
         )),
     }
@@ -53,7 +53,10 @@ pub(super) fn check_account_name(text: &str) -> Result<(), String> {
     let is_name = !text.is_empty() && !text.chars().any(char::is_control) && !text.contains(':');
     match is_name && !foreign_text::is_key_material(text) {
         true => Ok(()),
-        false => Err(format!("{} is no name of a user or a group", foreign_text::value(text))),
+        false => Err(format!(
+            "{} is not a name of a user or a group",
+            foreign_text::value(text)
+        )),
     }
 }
 
@@ -127,22 +130,22 @@ pub(super) fn check_granted_topics(text: &str) -> Result<String, String> {
     }
 }
 
-/// Whether a rule may grant `text` as a topic or a filter.
+/// Returns whether a rule may grant `text` as a topic or a filter.
 pub fn may_be_granted(text: &str) -> bool {
     check_granted_topics(text).is_ok()
 }
 
-/// Whether a role alias may have this name.
+/// Returns whether a role alias may have this name.
 pub fn is_alias_name(text: &str) -> bool {
     check_alias_name(text).is_ok()
 }
 
-/// Whether a rule may name this user or group.
+/// Returns whether a rule may name this user or group.
 pub fn is_account_name(text: &str) -> bool {
     check_account_name(text).is_ok()
 }
 
-/// Whether a rule may name this unit.
+/// Returns whether a rule may name this unit.
 pub fn is_unit_name(text: &str) -> bool {
     check_unit_name(text).is_ok()
 }

@@ -27,12 +27,12 @@ pub(super) fn check_audience(text: &str) -> Result<String, String> {
         ));
     }
     if text == "*" {
-        return Err("\"*\" is no audience: each one must be named, because a token for it is kept".to_owned());
+        return Err("\"*\" is not an audience: each one must be named, because a token for it is kept".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// Whether a rule may name this audience.
+/// Returns whether a rule may name this audience.
 pub fn may_be_audience(text: &str) -> bool {
     check_audience(text).is_ok()
 }
@@ -105,7 +105,7 @@ mod tests {
             (one(""), "0 characters"),
             (one(&"x".repeat(1001)), "1001 characters"),
             (one(&"x".repeat(10 * 1024)), "10240 characters"),
-            (one("*"), "is no audience"),
+            (one("*"), "is not an audience"),
             (one(" vault"), "blank at an end"),
             (one("va\nult"), "control character"),
             (one("-----BEGIN PRIVATE KEY-----"), "key material"),

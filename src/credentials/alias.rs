@@ -165,7 +165,7 @@ impl AliasReader {
         alias
     }
 
-    /// Whether both read the same role alias, rather than one of the same name that was removed and configured again.
+    /// Returns whether both read the same role alias, rather than one of the same name that was removed and configured again.
     pub fn is_same(&self, other: &Self) -> bool {
         self.set.same_channel(&other.set)
     }

@@ -18,6 +18,7 @@ use crate::secret::{ExposeSecret, SecretString};
 const VERSION: u32 = 1;
 /// Bytes of a set besides its strings: names, punctuation, numbers, times.
 const FRAME: usize = 512;
+
 /// A set of credentials and its role alias.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -31,7 +32,7 @@ pub struct Entry {
 
 /// The configuration of this run. Credentials that were issued for another one are not taken over.
 #[derive(Clone, Debug)]
-pub struct Purpose<'a> {
+pub struct CurrentRun<'a> {
     /// The credentials endpoint.
     pub endpoint: String,
     /// The role aliases.
@@ -116,12 +117,16 @@ pub fn seal(entries: &[Entry], endpoint: &str, clock: &dyn Clock) -> io::Result<
     sealed::seal(c"gatepost-credentials", &text)
 }
 
-/// Reads the sets from a file that was created by [`seal`]. For a set that does not fit the purpose or has expired, the result has the
+/// Reads the sets from a file that was created by [`seal`]. For a set that does not fit the current run or has expired, the result has the
 /// reason instead. Records in `clock` what the previous run knew about AWS's time.
 ///
 /// # Errors
 /// With the reason why the whole file is refused.
-pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<Vec<Result<Entry, String>>, String> {
+pub fn unseal(
+    file: impl AsFd,
+    current_run: &CurrentRun,
+    clock: &dyn Clock,
+) -> Result<Vec<Result<Entry, String>>, String> {
     let text = sealed::read(file)?;
     // Messages of serde_json may quote a value, so only the position is shown.
     let place = |error: serde_json::Error| format!("it is damaged (line {}, column {})", error.line(), error.column());
@@ -132,21 +137,21 @@ pub fn unseal(file: impl AsFd, purpose: &Purpose, clock: &dyn Clock) -> Result<V
         ));
     }
     let read: Read = serde_json::from_slice(&text).map_err(place)?;
-    if read.endpoint != purpose.endpoint {
+    if read.endpoint != current_run.endpoint {
         return Err(format!(
             "its credentials came from {}, and aws.credentials-endpoint is {}",
             quoted(&read.endpoint),
-            purpose.endpoint
+            current_run.endpoint
         ));
     }
     if Duration::from_millis(read.sealed_at_boot_ms) > clock.boot() {
         return Err("it was made before this machine was booted".into());
     }
     record_aws_time(read.aws_time.as_ref(), clock);
-    Ok(read.sets.into_iter().map(|set| set.check(purpose, clock)).collect())
+    Ok(read.sets.into_iter().map(|set| set.check(current_run, clock)).collect())
 }
 
-/// Returns the remaining lifetime of the longest-lived set in a file that was created by [`seal`], whatever its purpose; zero if there is
+/// Returns the remaining lifetime of the longest-lived set in a file that was created by [`seal`], whichever run it was issued for; zero if there is
 /// none.
 pub fn longest_remaining(file: impl AsFd, clock: &dyn Clock) -> Duration {
     let read = sealed::read(file)
@@ -228,12 +233,13 @@ impl<'a> WrittenSet<'a> {
 }
 
 impl ReadSet {
-    fn check(self, purpose: &Purpose, clock: &dyn Clock) -> Result<Entry, String> {
+    /// Returns the set, or the reason why this run must not use it.
+    fn check(self, current_run: &CurrentRun, clock: &dyn Clock) -> Result<Entry, String> {
         let refused = |why: String| Err(format!("role alias {}: {why}", quoted(&self.role_alias)));
-        if !purpose.role_aliases.contains(&self.role_alias.as_str()) {
+        if !current_run.role_aliases.contains(&self.role_alias.as_str()) {
             return refused("it is not configured any more".into());
         }
-        if let Some(thing_name) = &purpose.thing_name
+        if let Some(thing_name) = &current_run.thing_name
             && *thing_name != self.thing_name
         {
             return refused(format!(

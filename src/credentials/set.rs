@@ -149,7 +149,7 @@ impl Credentials {
         by_aws.unwrap_or_default().min(by_boot)
     }
 
-    /// Whether the set may still be handed out.
+    /// Returns whether the set may still be handed out.
     pub fn usable(&self, clock: &dyn Clock) -> bool {
         self.remaining(clock) > USABLE_MARGIN
     }

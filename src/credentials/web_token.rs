@@ -59,7 +59,7 @@ impl WebToken {
         self.expires_at_boot.saturating_sub(clock.boot())
     }
 
-    /// Whether a caller may have it now.
+    /// Returns whether a caller may have it now.
     pub fn is_usable(&self, clock: &dyn Clock) -> bool {
         self.remaining(clock) > USABLE_MARGIN
     }

@@ -60,7 +60,7 @@ pub(super) fn choose_configuration(
     }
 }
 
-/// Whether one of these descriptors has credentials that are still good.
+/// Returns whether one of these descriptors has credentials that are still good.
 fn are_any_good(stored: &[&OwnedFd], clock: &dyn Clock) -> bool {
     stored
         .iter()

@@ -94,7 +94,7 @@ impl Reloader {
         }
     }
 
-    /// Whether the next start can use another configuration after `fatal`. If so, marks the one in use as rejected.
+    /// Returns whether the next start can use another configuration after `fatal`. If so, marks the one in use as rejected.
     pub(super) async fn can_fall_back(&self, fatal: &Fatal) -> bool {
         if fatal.exit != Exit::Configuration || self.fallback.borrow().is_some() {
             return false;

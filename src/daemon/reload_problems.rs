@@ -18,7 +18,7 @@ pub(super) fn difference_problem(changes: &Changes) -> (ConfigurationPhase, Opti
         return (ConfigurationPhase::RestartNeeded, Some(problem));
     }
     let message = format!(
-        "the configuration files differ from what is in use: {}",
+        "the configuration files differ from the configuration in use: {}",
         changes.all().join(", ")
     );
     let next_step = match changes.at_restart.is_empty() {
@@ -60,12 +60,12 @@ mod tests {
             (
                 changes(&["access", "role-alias"], &[]),
                 ConfigurationPhase::Differs,
-                "the configuration files differ from what is in use: access, role-alias; next: systemctl reload gatepost",
+                "the configuration files differ from the configuration in use: access, role-alias; next: systemctl reload gatepost",
             ),
             (
                 changes(&["access"], &["token.key"]),
                 ConfigurationPhase::Differs,
-                "the configuration files differ from what is in use: access, token.key; next: systemctl restart gatepost, because a reload does not apply all of it",
+                "the configuration files differ from the configuration in use: access, token.key; next: systemctl restart gatepost, because a reload does not apply all of it",
             ),
         ] {
             let (found, problem) = difference_problem(&changes);

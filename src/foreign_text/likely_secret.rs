@@ -49,7 +49,7 @@ const SECRET_NAMES: [&str; 19] = [
     "sessiontoken",
 ];
 
-/// Whether a value contains what looks like key material, a password or an access token.
+/// Returns whether a value contains what looks like key material, a password or an access token.
 pub fn may_be_secret(text: &str) -> bool {
     is_key_material(text)
         || has_base64(&unescaped(text))
@@ -62,12 +62,12 @@ pub fn may_be_secret(text: &str) -> bool {
         || has_assignment(text)
 }
 
-/// Whether a value contains a line of a PEM file, or base64 that is too long for a name.
+/// Returns whether a value contains a line of a PEM file, or base64 that is too long for a name.
 pub fn is_key_material(text: &str) -> bool {
     has_armour(text) || has_base64(text)
 }
 
-/// Whether a value contains a line of a PEM file.
+/// Returns whether a value contains a line of a PEM file.
 pub fn has_armour(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
     let marks = ["PRIVATE KEY", "-----BEGIN", "-----END"];
@@ -96,8 +96,8 @@ fn has_base64(text: &str) -> bool {
     runs.any(|run| run.len() > MAX_BASE64_RUN && is_mixed(run))
 }
 
-/// Whether a value contains base64url. Such text switches between digits, capitals and small letters at nearly every step; names made
-/// of words rarely do.
+/// Returns whether a value contains base64url. Such text switches between digits, capitals and small letters at nearly every step; names
+/// made of words rarely do.
 fn has_base64url(text: &str) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=".contains(byte);
     let mut runs = text.as_bytes().split(|byte| !is_part(byte));
@@ -120,13 +120,13 @@ fn kind(byte: u8) -> u8 {
     }
 }
 
-/// Whether a run has digits, capitals and small letters.
+/// Returns whether a run has digits, capitals and small letters.
 fn is_mixed(run: &[u8]) -> bool {
     let has = |kind: fn(&u8) -> bool| run.iter().any(kind);
     has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
 }
 
-/// Whether a value contains a long run of hex digits, possibly in pairs separated by colons.
+/// Returns whether a value contains a long run of hex digits, possibly in pairs separated by colons.
 fn has_hex(text: &str) -> bool {
     let is_long = |run: &[u8]| {
         let digits = run.iter().filter(|byte| byte.is_ascii_hexdigit());
@@ -136,7 +136,8 @@ fn has_hex(text: &str) -> bool {
     text.as_bytes().split(|byte| !is_part(byte)).any(is_long)
 }
 
-/// Whether a value contains a JSON web token. Its header and claims are base64url of JSON objects, which begin with `eyJ` (RFC 7519).
+/// Returns whether a value contains a JSON web token. Its header and claims are base64url of JSON objects, which begin with `eyJ` (RFC
+/// 7519).
 fn has_web_token(text: &str) -> bool {
     text.match_indices("eyJ").any(|(place, _)| {
         let rest = text.get(place..).unwrap_or_default();
@@ -162,7 +163,7 @@ fn has_token_prefix(text: &str) -> bool {
     })
 }
 
-/// Whether a value contains `user:password@host`, with or without a scheme.
+/// Returns whether a value contains `user:password@host`, with or without a scheme.
 fn has_password_of_url(text: &str) -> bool {
     text.match_indices('@').any(|(place, _)| {
         let before = text.get(..place).unwrap_or_default();
@@ -174,7 +175,7 @@ fn has_password_of_url(text: &str) -> bool {
     })
 }
 
-/// Whether a value contains an assignment to a secret's name, such as `pin-value=...` or `password: ...`.
+/// Returns whether a value contains an assignment to a secret's name, such as `pin-value=...` or `password: ...`.
 pub fn has_assignment(text: &str) -> bool {
     text.match_indices(['=', ':']).any(|(place, sign)| {
         let (before, after) = (

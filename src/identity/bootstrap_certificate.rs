@@ -114,7 +114,7 @@ impl BootstrapCertificate {
         &self.issuer
     }
 
-    /// Whether the key can sign in TLS 1.3.
+    /// Returns whether the key can sign in TLS 1.3.
     pub(super) fn can_tls13(&self) -> bool {
         self.can_tls13
     }
@@ -144,7 +144,7 @@ fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     X509Certificate::from_der(der).ok().map(|(_, parsed)| parsed)
 }
 
-/// Whether all device certificates in a file have expired. A file that cannot be read has not.
+/// Returns whether all device certificates in a file have expired. A file that cannot be read has not.
 pub fn has_expired(path: &Path, now: SystemTime) -> bool {
     let file = pem_file::read(path);
     file.is_ok_and(|file| last_end(&file).is_some_and(|end| now > end))

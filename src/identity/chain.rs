@@ -69,7 +69,7 @@ pub(super) fn build(leaf: &X509Certificate, pool: &[X509Certificate], now: i64) 
     }
 }
 
-/// Whether a certificate is valid at `now`, in Unix seconds.
+/// Returns whether a certificate is valid at `now`, in Unix seconds.
 pub(super) fn is_valid(certificate: &X509Certificate, now: i64) -> bool {
     let validity = certificate.validity();
     validity.not_before.timestamp() <= now && now <= end(certificate)
@@ -84,7 +84,7 @@ fn is_root(certificate: &X509Certificate) -> bool {
         && verify(certificate, certificate) != SignatureStatus::NotSigned
 }
 
-/// Whether `issuer` has issued `certificate`, by the signature, or by names and key identifiers if the signature cannot be
+/// Returns whether `issuer` has issued `certificate`, by the signature, or by names and key identifiers if the signature cannot be
 /// verified.
 pub(super) fn has_issued(certificate: &X509Certificate, issuer: &X509Certificate) -> bool {
     match verify(certificate, issuer) {
@@ -96,7 +96,7 @@ pub(super) fn has_issued(certificate: &X509Certificate, issuer: &X509Certificate
     }
 }
 
-/// Whether the authority key identifier is the issuer's subject key identifier, if both exist.
+/// Returns whether the authority key identifier is the issuer's subject key identifier, if both exist.
 fn key_identifiers_agree(certificate: &X509Certificate, issuer: &X509Certificate) -> bool {
     use x509_parser::extensions::ParsedExtension::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
     let authority = certificate

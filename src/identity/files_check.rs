@@ -118,7 +118,7 @@ fn examine_claim(claim: &ClaimConfig, config: &Config, clock: &dyn Clock) -> (Op
     }
 }
 
-/// Whether the file is a private key without a certificate.
+/// Returns whether the file is a private key without a certificate.
 fn is_private_key(path: &Path) -> bool {
     matches!(
         pem_file::read(path),

@@ -66,7 +66,7 @@ fn list_names<'a>(certificate: &'a X509Certificate) -> Vec<GeneralName<'a>> {
     names
 }
 
-/// Whether the name is in no excluded subtree, and in a permitted one if there are permitted subtrees of its kind.
+/// Returns whether the name is in no excluded subtree, and in a permitted one if there are permitted subtrees of its kind.
 fn is_permitted(name: &GeneralName, permitted: &[GeneralSubtree], excluded: &[GeneralSubtree]) -> bool {
     let within = |subtrees: &[GeneralSubtree]| -> Vec<bool> {
         let same_kind = subtrees.iter().filter_map(|subtree| is_within(name, &subtree.base));
@@ -76,7 +76,7 @@ fn is_permitted(name: &GeneralName, permitted: &[GeneralSubtree], excluded: &[Ge
     !within(excluded).contains(&true) && (permitting.is_empty() || permitting.contains(&true))
 }
 
-/// Whether the name is in the subtree of `base`; `None` if they are of different kinds.
+/// Returns whether the name is in the subtree of `base`; `None` if they are of different kinds.
 fn is_within(name: &GeneralName, base: &GeneralName) -> Option<bool> {
     match (name, base) {
         (GeneralName::DirectoryName(name), GeneralName::DirectoryName(base)) => Some(is_name_within(name, base)),
@@ -88,7 +88,7 @@ fn is_within(name: &GeneralName, base: &GeneralName) -> Option<bool> {
     }
 }
 
-/// Whether the relative names of `base` are a prefix of those of `name`.
+/// Returns whether the relative names of `base` are a prefix of those of `name`.
 fn is_name_within(name: &X509Name, base: &X509Name) -> bool {
     let (names, bases) = (normalize(name), normalize(base));
     names.starts_with(&bases)
@@ -111,8 +111,8 @@ fn normalize(name: &X509Name) -> Vec<Vec<(String, String)>> {
     relative_names.collect()
 }
 
-/// Whether a domain is in the subtree of `base`. `gw.example.com` and `example.com` are in `example.com`, and every domain is
-/// in the empty base.
+/// Returns whether a domain is in the subtree of `base`. `gw.example.com` and `example.com` are in `example.com`, and every domain is in
+/// the empty base.
 fn is_domain_within(name: &str, base: &str) -> bool {
     let (name, base) = (name.to_ascii_lowercase(), base.to_ascii_lowercase());
     let base = base.strip_prefix('.').unwrap_or(&base);
@@ -120,7 +120,7 @@ fn is_domain_within(name: &str, base: &str) -> bool {
     base.is_empty() || before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// Whether `host` matches `base`, which is a single host, or a domain with all hosts below it if it begins with a dot.
+/// Returns whether `host` matches `base`, which is a single host, or a domain with all hosts below it if it begins with a dot.
 fn is_host_within(host: &str, base: &str) -> bool {
     match base.starts_with('.') {
         true => host.len() >= base.len() && is_domain_within(host, base),
@@ -143,7 +143,7 @@ fn host_of(uri: &str) -> &str {
     host.split(':').next().unwrap_or_default()
 }
 
-/// Whether an address is in `base`, which is an address and its mask.
+/// Returns whether an address is in `base`, which is an address and its mask.
 fn is_address_within(address: &[u8], base: &[u8]) -> bool {
     let Some((network, mask)) = base.split_at_checked(address.len()) else {
         return false;

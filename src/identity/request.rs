@@ -27,6 +27,7 @@ fn find_attribute_type(name: &str) -> (&'static [u64], bool) {
         // The subject attribute, not the certificate's serial number.
         "serial-number" => (&[2, 5, 4, 5], true),
         "dn-qualifier" => (&[2, 5, 4, 46], true),
+        // The common name.
         _ => (&[2, 5, 4, 3], false),
     }
 }
@@ -89,7 +90,7 @@ fn build_parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
     Ok(params)
 }
 
-/// Whether the stored request has this key and the same subject attributes.
+/// Returns whether the stored request has this key and the same subject attributes.
 fn is_current(text: &str, subject: &Subject, key: &TokenKey) -> bool {
     let Ok(der) = CertificateSigningRequestDer::from_pem_slice(text.as_bytes()) else {
         return false;

@@ -89,7 +89,7 @@ pub fn examine(root_ca: &Path, now: Option<SystemTime>) -> Vec<Problem> {
         .collect()
 }
 
-/// Whether a certificate may be a root, by its basic constraints, or because it is of X.509 v1, which has none.
+/// Returns whether a certificate may be a root, by its basic constraints, or because it is of X.509 v1, which has none.
 fn is_root(certificate: &X509Certificate) -> bool {
     let is_own_issuer = certificate.subject().as_raw() == certificate.issuer().as_raw();
     certificate.is_ca() || (certificate.version().0 == 0 && is_own_issuer)

@@ -47,7 +47,7 @@ impl ServerProof {
         Ok((proof, Arc::new(config)))
     }
 
-    /// Whether the server has presented a trusted certificate and signed with its key.
+    /// Returns whether the server has presented a trusted certificate and signed with its key.
     pub fn is_proven(&self) -> bool {
         self.proven.load(Ordering::Relaxed)
     }

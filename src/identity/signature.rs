@@ -90,7 +90,7 @@ fn find_verifiers(oid: &str) -> Vec<&'static dyn VerificationAlgorithm> {
     }
 }
 
-/// Whether `issuer`'s key has signed `certificate`.
+/// Returns whether `issuer`'s key has signed `certificate`.
 pub(super) fn verify(certificate: &X509Certificate, issuer: &X509Certificate) -> SignatureStatus {
     let oid = certificate.signature_algorithm.algorithm.to_id_string();
     let key = &issuer.public_key().subject_public_key.data;
@@ -130,7 +130,7 @@ fn find_curve(certificate: &X509Certificate) -> Option<String> {
     Some(parameters.as_oid().ok()?.to_id_string())
 }
 
-/// Whether ring verifies signatures of this RSA key with the algorithm `oid` and its parameters.
+/// Returns whether ring verifies signatures of this RSA key with the algorithm `oid` and its parameters.
 fn is_verifiable_rsa(certificate: &X509Certificate, issuer: &X509Certificate, oid: &str) -> bool {
     let is_small_enough = match oid {
         // ring has no variant of these for smaller keys.
@@ -142,7 +142,7 @@ fn is_verifiable_rsa(certificate: &X509Certificate, issuer: &X509Certificate, oi
         && (oid != RSASSA_PSS || has_verifiable_pss_parameters(certificate))
 }
 
-/// Whether hash, mask generation and salt of an RSASSA-PSS signature are those that ring verifies.
+/// Returns whether hash, mask generation and salt of an RSASSA-PSS signature are those that ring verifies.
 fn has_verifiable_pss_parameters(certificate: &X509Certificate) -> bool {
     let Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) = SignatureAlgorithm::try_from(&certificate.signature_algorithm)
     else {
@@ -173,7 +173,7 @@ pub(super) fn describe_signature(certificate: &X509Certificate, issuer: &X509Cer
     format!("{algorithm}, by {key}")
 }
 
-/// Whether AWS IoT accepts a CA with a key of this kind: RSA, or EC on P-256, P-384 or P-521 ("X.509 client certificates").
+/// Returns whether AWS IoT accepts a CA with a key of this kind: RSA, or EC on P-256, P-384 or P-521 ("X.509 client certificates").
 pub(super) fn has_accepted_kind_of_key(certificate: &X509Certificate) -> bool {
     match certificate.public_key().algorithm.algorithm.to_id_string().as_str() {
         RSA_KEY | RSASSA_PSS => true,

@@ -66,7 +66,7 @@ impl TokenKey {
         }
     }
 
-    /// Whether the key can sign in TLS 1.3, which allows only PSS with RSA (RFC 8446, 4.2.3).
+    /// Returns whether the key can sign in TLS 1.3, which allows only PSS with RSA (RFC 8446, 4.2.3).
     pub(super) fn can_tls13(&self) -> bool {
         !matches!(self.public().algorithm, KeyAlgorithm::Rsa(_)) || self.public().pss
     }

@@ -48,7 +48,7 @@ pub(super) struct StoreContext {
     /// Number of the last message, from which the next database continues.
     pub(super) last_id: i64,
     pub(super) set_aside: Option<String>,
-    /// Which users share an account, for the limits of durable subscriptions.
+    /// Finds the account of a user, for the limits of durable subscriptions.
     pub(super) user_accounts: UserAccounts,
     /// When the journal last had an entry about dropped messages, by the boottime clock.
     overflow_logged: Option<Duration>,

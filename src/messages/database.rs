@@ -189,7 +189,7 @@ impl Database {
         self.added
     }
 
-    /// Whether new messages can be written.
+    /// Returns whether new messages can be written.
     pub(super) fn has_room(&mut self) -> bool {
         self.reserve.has_room(&self.connection)
     }
@@ -199,7 +199,7 @@ impl Database {
         self.reserve.release_for(&self.connection);
     }
 
-    /// Whether the last write has failed, or the disk has no room for the next.
+    /// Returns whether the last write has failed, or the disk has no room for the next.
     pub(super) fn has_failed(&self) -> bool {
         self.context.reporter.phase() == MessagesPhase::Failed
     }

@@ -62,7 +62,7 @@ impl Account {
 }
 
 impl Owner {
-    /// Whether both are the same owner: users by number, units by name, tokens by rule.
+    /// Returns whether both are the same owner: users by number, units by name, tokens by rule.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::User { uid, .. }, Self::User { uid: other, .. }) => uid == other,
@@ -72,7 +72,7 @@ impl Owner {
         }
     }
 
-    /// Whether both have the same account: they are the same owner, or users that one user can become.
+    /// Returns whether both have the same account: they are the same owner, or users that one user can become.
     pub fn shares_account_with(&self, other: &Self, accounts: &UserAccounts) -> bool {
         match (self, other) {
             (Self::User { uid, .. }, Self::User { uid: other, .. }) => {

@@ -18,7 +18,7 @@ pub enum SubscriptionState {
 }
 
 impl SubscriptionState {
-    /// Whether AWS delivers messages at this quality of service or a higher one.
+    /// Returns whether AWS delivers messages at this quality of service or a higher one.
     pub fn serves(self, qos: Qos) -> bool {
         matches!(self, Self::Granted(granted) if granted >= qos)
     }

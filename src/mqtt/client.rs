@@ -176,7 +176,7 @@ impl Client {
         Ok(id)
     }
 
-    /// Whether another QoS 1 message may be sent.
+    /// Returns whether another QoS 1 message may be sent.
     pub fn has_room(&self) -> bool {
         self.publishes < usize::from(self.limits.receive_maximum)
     }

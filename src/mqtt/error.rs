@@ -17,8 +17,10 @@ impl ProtocolError {
     /// The first packet is not CONNACK.
     pub const BEFORE_CONNACK: Self = Self::forbidden("MQTT-3.2.0-1", "another packet before CONNACK");
     /// CONNACK reports an existing session after a clean start.
-    pub const SESSION_AFTER_CLEAN_START: Self =
-        Self::forbidden("MQTT-3.2.2-2", "the session of before, though it was told to forget it");
+    pub const SESSION_AFTER_CLEAN_START: Self = Self::forbidden(
+        "MQTT-3.2.2-2",
+        "the previous session, although a clean start was requested",
+    );
 
     /// Creates the error of a malformed packet.
     pub(super) const fn malformed(statement: &'static str, what: &'static str) -> Self {

@@ -116,7 +116,7 @@ impl Framer {
     ) -> Result<Option<Frame>, ProtocolError> {
         let size = head.saturating_add(remaining);
         let (statement, what) = match self.sender {
-            Sender::Server => ("MQTT-3.1.2-24", "a packet that is larger than it was told to send"),
+            Sender::Server => ("MQTT-3.1.2-24", "a packet that is larger than gatepost permits"),
             Sender::Client => (
                 self.version.cite("MQTT-3.2.2-15", "MQTT 3.1.1, 4.8"),
                 "a packet that is larger than the server accepts",

@@ -9,17 +9,17 @@ use tokio::time::Instant;
 const ANSWER_DUE: Duration = Duration::from_secs(30);
 /// Time for which the answer is still awaited after such a proof.
 const ANSWER_LATE: Duration = Duration::from_secs(30);
-/// No packet counts as unanswered before this time.
+/// Longest time for which an answer is awaited: no packet counts as unanswered before it has passed.
 pub const LATEST_ANSWER: Duration = ANSWER_DUE.saturating_add(ANSWER_LATE);
 
 /// Minimum time for PINGRESP, if one and a half keep-alives are shorter: it may be queued behind earlier data of the server, which takes
 /// minutes on a slow link.
 const PONG_PATIENCE: Duration = Duration::from_secs(300);
-/// A packet that is still incomplete counts as received for each such number of bytes. A byte now and then is no sign of life.
-const PROGRESS: usize = 1024;
+/// Number of bytes of an incomplete packet that count as a sign of life. A single byte now and then is none.
+const PROGRESS_BYTES: usize = 1024;
 /// After a change of this machine's network, something must be received from the server within this time. It includes the kernel's first
 /// retransmissions and the round trip of a slow link, and with the wait before the next CONNECT it is less than five seconds.
-const DOUBT: Duration = Duration::from_millis(2500);
+const STALE_AFTER: Duration = Duration::from_millis(2500);
 
 /// An action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Liveness {
     pub fn received_bytes(&mut self, count: usize, now: Instant) {
         self.doubted = None;
         self.progress = self.progress.saturating_add(count);
-        if self.progress >= PROGRESS {
+        if self.progress >= PROGRESS_BYTES {
             self.received(now);
         }
     }
@@ -135,7 +135,7 @@ impl Liveness {
     }
 
     fn stale(&self) -> Option<Instant> {
-        self.doubted.map(|doubted| doubted + DOUBT)
+        self.doubted.map(|doubted| doubted + STALE_AFTER)
     }
 
     fn pong_late(&self) -> Option<Instant> {

@@ -51,7 +51,7 @@ pub(super) fn check_filter(filter: &str, version: ProtocolVersion) -> Result<(),
     Ok(())
 }
 
-/// Whether a topic filter is a shared subscription.
+/// Returns whether a topic filter is a shared subscription.
 pub(super) fn is_shared(filter: &str) -> bool {
     filter.starts_with(SHARE)
 }

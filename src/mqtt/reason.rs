@@ -72,7 +72,7 @@ codes! {
 }
 
 impl ReasonCode {
-    /// Whether it reports a failure.
+    /// Returns whether it reports a failure.
     pub const fn is_failure(self) -> bool {
         self.0 >= 0x80
     }

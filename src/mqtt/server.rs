@@ -164,7 +164,7 @@ impl Server {
         &mut self.output
     }
 
-    /// Whether packets wait for answers of the driver.
+    /// Returns whether packets wait for answers of the driver.
     pub fn is_waiting(&self) -> bool {
         match &self.phase {
             Phase::Connecting(_) => true,
@@ -178,7 +178,8 @@ impl Server {
         }
     }
 
-    /// Whether no packet is read at present, because packets wait for answers of the driver, or output waits for the client to read it.
+    /// Returns whether no packet is read at present, because packets wait for answers of the driver, or output waits for the client to read
+    /// it.
     fn is_held_up(&self) -> bool {
         self.is_waiting() || self.output.len() > MAX_OUTPUT
     }
@@ -194,7 +195,7 @@ impl Server {
         }
     }
 
-    /// Whether the maximum number of messages wait for PUBACK.
+    /// Returns whether the maximum number of messages wait for PUBACK.
     fn is_full(&self) -> bool {
         self.unanswered_publishes >= usize::from(self.options.receive_maximum.max(1))
     }

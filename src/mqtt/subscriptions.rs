@@ -49,7 +49,7 @@ impl Subscriptions {
         self.0.keys().map(String::as_str)
     }
 
-    /// Whether a matching subscription excludes the client's own messages.
+    /// Returns whether a matching subscription excludes the client's own messages.
     pub fn has_no_local(&self, topic: &str) -> bool {
         let mut entries = self.0.iter().filter(|(_, entry)| entry.options.no_local);
         entries.any(|(filter, _)| topic::matches(filter, topic))

@@ -95,7 +95,7 @@ pub struct Finding {
 }
 
 impl Severity {
-    /// Whether it keeps the gateway from being ready.
+    /// Returns whether it keeps the gateway from being ready.
     pub fn changes_state(self) -> bool {
         self >= Self::Waiting
     }
@@ -183,7 +183,7 @@ impl Finding {
         }
     }
 
-    /// Whether the problem of another part is caused by this finding.
+    /// Returns whether the problem of another part is caused by this finding.
     pub(super) fn is_cause_of(&self, problem: &Problem) -> bool {
         self.role_alias.is_none() && self.problem.message == problem.message
     }

@@ -69,13 +69,13 @@ impl Snapshot {
         }
     }
 
-    /// Whether the session is connected, and this machine has a route to AWS.
+    /// Returns whether the session is connected, and this machine has a route to AWS.
     pub fn is_online(&self) -> bool {
         self.session.phase == SessionPhase::Connected && !self.is_cut_off()
     }
 
-    /// Whether this machine has no route to AWS. A session that was established after the last default route disappeared must have found
-    /// another one.
+    /// Returns whether this machine has no route to AWS. A session that was established after the last default route disappeared must have
+    /// found another one.
     pub fn is_cut_off(&self) -> bool {
         let (network, session) = (&self.network, &self.session);
         network.phase == NetworkPhase::Down

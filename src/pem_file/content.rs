@@ -159,7 +159,7 @@ impl fmt::Display for Content {
             Self::NotX509(number) => {
                 return write!(
                     f,
-                    "has a certificate (number {number}) whose content is no X.509 certificate"
+                    "has a certificate (number {number}) whose content is not an X.509 certificate"
                 );
             }
             Self::OtherBlocks => "is a PEM file without a CERTIFICATE block in it",

@@ -32,8 +32,8 @@ struct Element<'a> {
     is_complete: bool,
 }
 
-/// Whether bytes are DER and not text. A SEQUENCE begins with the digit 0, but then its length is not a character, or it
-/// contains a zero byte. A line break may follow.
+/// Returns whether bytes are DER and not text. A SEQUENCE begins with the digit 0, but then its length is not a character, or it contains a
+/// zero byte. A line break may follow.
 pub(super) fn is_der(bytes: &[u8]) -> bool {
     match bytes {
         [SEQUENCE, 0x80..=0x84, ..] => true,
@@ -44,12 +44,12 @@ pub(super) fn is_der(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether bytes begin with a private key, whose end may be missing.
+/// Returns whether bytes begin with a private key, whose end may be missing.
 pub(super) fn is_private_key(bytes: &[u8]) -> bool {
     parse_element(bytes).is_some_and(|outer| outer.tag == SEQUENCE && is_key(outer.content))
 }
 
-/// Whether `bytes` contain a complete private key.
+/// Returns whether `bytes` contain a complete private key.
 pub(super) fn has_private_key(bytes: &[u8]) -> bool {
     let mut places = bytes.iter().enumerate().filter(|(_, byte)| **byte == SEQUENCE);
     places.any(|(place, _)| {
@@ -97,7 +97,7 @@ fn identify_by_structure(content: &[u8]) -> Option<Content> {
     }
 }
 
-/// Whether the content of a SEQUENCE is that of a private key (RFC 5958, 5915, 8017). A certificate of version 1, a request and a
+/// Returns whether the content of a SEQUENCE is that of a private key (RFC 5958, 5915, 8017). A certificate of version 1, a request and a
 /// revocation list begin in the same way, so the algorithm and the element after it are checked, too.
 fn is_key(content: &[u8]) -> bool {
     let Some(first) = parse_element(content) else {

@@ -2,7 +2,7 @@
 
 use super::Content;
 
-/// Whether a character is a hyphen, or one of those with which word processors replace it.
+/// Returns whether a character is a hyphen, or one of those with which word processors replace it.
 fn is_dash(letter: char) -> bool {
     matches!(
         letter,
@@ -11,7 +11,7 @@ fn is_dash(letter: char) -> bool {
     )
 }
 
-/// Whether a screen shows a character as a blank or not at all.
+/// Returns whether a screen shows a character as a blank or not at all.
 fn is_invisible(letter: char) -> bool {
     matches!(
         letter,
@@ -82,7 +82,7 @@ fn identify_one_line(line: &str) -> Content {
     }
 }
 
-/// Whether the text before a BEGIN mark is a prefix of the following lines as well, such as `> `, `+`, `#` or `12: `.
+/// Returns whether the text before a BEGIN mark is a prefix of the following lines as well, such as `> `, `+`, `#` or `12: `.
 fn is_prefixed(lines: &[&str], marks: &[Mark]) -> bool {
     marks.iter().zip(marks.iter().skip(1)).any(|(begin, end)| {
         let shape = normalize_numbers(begin.before);

@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 4;
 /// The fewest hexadecimal digits in a line of a secret; `openssl pkey -text` prints 15 bytes in a line.
 const SECRET_DIGITS: usize = 28;
 
-/// Whether the content of a file contains a private key. The words alone do not count: OpenSSL prints "Private Key Usage Period".
+/// Returns whether the content of a file contains a private key. The words alone do not count: OpenSSL prints "Private Key Usage Period".
 pub(super) fn is_contained(bytes: &[u8]) -> bool {
     is_within(bytes, MAX_DEPTH)
 }
@@ -68,7 +68,7 @@ fn unescape(text: &str) -> String {
     plain
 }
 
-/// Whether a text contains a BEGIN or END line of a key, or a part of one, perhaps with altered dashes.
+/// Returns whether a text contains a BEGIN or END line of a key, or a part of one, perhaps with altered dashes.
 fn has_armour(text: &str) -> bool {
     const WORDS: &str = "PRIVATE KEY";
     const KINDS: [&str; 9] = ["RSA", "EC", "DSA", "ANY", "ENCRYPTED", "OPENSSH", "SSH2", "TSS2", "PGP"];
@@ -88,7 +88,7 @@ fn has_armour(text: &str) -> bool {
     })
 }
 
-/// Whether a text contains a secret after a label such as `priv:`, `privateExponent:` or `PrivateKey =`, as `openssl pkey -text`,
+/// Returns whether a text contains a secret after a label such as `priv:`, `privateExponent:` or `PrivateKey =`, as `openssl pkey -text`,
 /// `certtool --key-info` and WireGuard write it.
 fn has_labelled_secret(text: &str) -> bool {
     let mut lines = text
@@ -114,14 +114,14 @@ fn is_hex_secret(value: &str) -> bool {
     digits >= SECRET_DIGITS && value.trim().trim_matches(['"', '\'']).chars().all(is_part)
 }
 
-/// Whether a text is a key in PuTTY's format, a JSON web key (RFC 7517), or an XML key (XML Signature, as .NET writes it).
+/// Returns whether a text is a key in PuTTY's format, a JSON web key (RFC 7517), or an XML key (XML Signature, as .NET writes it).
 fn is_other_format(text: &str) -> bool {
     let is_putty = text.contains("PuTTY-User-Key-File-") || text.contains("Private-Lines:");
     let is_xml = text.contains("KeyValue>") && text.contains("<D>");
     is_putty || is_xml || text.contains("kty") && has_private_member(text)
 }
 
-/// Whether a JSON web key has the member `d`, which only private keys have.
+/// Returns whether a JSON web key has the member `d`, which only private keys have.
 fn has_private_member(text: &str) -> bool {
     const SHORTEST: usize = 40;
     text.match_indices('d').any(|(place, _)| {

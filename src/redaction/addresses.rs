@@ -46,7 +46,7 @@ fn is_user(user: &str) -> bool {
     !user.is_empty() && user.chars().all(is_letter) && !NO_USERS.iter().any(|word| user.eq_ignore_ascii_case(word))
 }
 
-/// Whether the text after a colon may be a password, rather than the rest of a time or of an IPv6 address.
+/// Returns whether the text after a colon may be a password, rather than the rest of a time or of an IPv6 address.
 fn is_password(user: &str, password: &str) -> bool {
     let is_time = user.ends_with(|letter: char| letter.is_ascii_digit())
         && password

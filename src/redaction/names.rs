@@ -90,7 +90,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a character may be part of a name.
+/// Returns whether a character may be part of a name.
 pub(super) fn is_in_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "-_.".contains(letter)
 }

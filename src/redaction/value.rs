@@ -23,7 +23,7 @@ pub(super) fn quoted_length(text: &str) -> Option<usize> {
     Some(text.len())
 }
 
-/// Whether a value only refers to a secret, such as a path or a variable.
+/// Returns whether a value only refers to a secret, such as a path or a variable.
 pub(super) fn is_harmless(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'', '\\', ',', ';']);
     // A command may follow an assignment.
@@ -42,7 +42,7 @@ pub(super) fn is_harmless(value: &str) -> bool {
     is_path || is_variable || is_placeholder || is_word || value.starts_with(REMOVED) || value.starts_with("%d/")
 }
 
-/// Whether a word contains a digit.
+/// Returns whether a word contains a digit.
 pub(super) fn has_digit(word: &str) -> bool {
     word.bytes().any(|byte| byte.is_ascii_digit())
 }

@@ -106,7 +106,7 @@ fn named(config: &Config) -> Vec<PathBuf> {
     files
 }
 
-/// Whether the package's unit hides a file. The state folder tells whether that unit is in use.
+/// Returns whether the package's unit hides a file. The state folder tells whether that unit is in use.
 fn is_hidden(path: &Path, folders: &Folders) -> bool {
     folders.state == Path::new(STATE_FOLDER) && HIDDEN.iter().any(|folder| path.starts_with(folder))
 }

@@ -71,7 +71,7 @@ fn parse_config_option(shown: &[String]) -> Option<PathBuf> {
     None
 }
 
-/// Whether the service is active.
+/// Returns whether the service is active.
 pub(super) fn is_active() -> bool {
     systemctl(&["is-active", "--quiet"])
 }

@@ -50,8 +50,8 @@ pub(super) fn check(url: &str) -> Result<Cow<'_, str>, String> {
     }
 }
 
-/// Whether a character is allowed in a URL: those of RFC 3986 except the fragment's, and others that programs send, such as
-/// letters in UTF-8.
+/// Returns whether a character is allowed in a URL: those of RFC 3986 except the fragment's, and others that programs send, such as letters
+/// in UTF-8.
 fn may_stand_in_url(character: char) -> bool {
     match character.is_ascii() {
         true => character.is_ascii_graphic() && !matches!(character, '#' | '<' | '>' | '`'),
@@ -67,7 +67,7 @@ fn describe(character: char) -> String {
         '#' => "a fragment, which is never sent,".to_owned(),
         character if character.is_control() => "a control character".to_owned(),
         character if character.is_ascii() => format!("the character {character}"),
-        _ => "a character that is no letter".to_owned(),
+        _ => "a character that is not a letter".to_owned(),
     }
 }
 
@@ -97,7 +97,7 @@ fn find_bare_percent(url: &str) -> Option<usize> {
     found.map(|(place, _)| place + 1)
 }
 
-/// Whether the host is followed by nothing or by a valid port.
+/// Returns whether the host is followed by nothing or by a valid port.
 fn has_valid_port(authority: &str, uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default();
     match authority.strip_prefix(host) {
@@ -126,13 +126,16 @@ mod tests {
             ("https://h/\u{7f}", "has a control character at position 11"),
             (
                 "https://h/\u{a0}x",
-                "has a character that is no letter at position 11: write it as %C2%A0",
+                "has a character that is not a letter at position 11: write it as %C2%A0",
             ),
             (
                 "https://h/\u{fc}\u{202e}",
-                "no letter at position 12: write it as %E2%80%AE",
+                "not a letter at position 12: write it as %E2%80%AE",
             ),
-            ("https://h/\u{200b}", "no letter at position 11: write it as %E2%80%8B"),
+            (
+                "https://h/\u{200b}",
+                "not a letter at position 11: write it as %E2%80%8B",
+            ),
             ("https://h/\u{85}", "has a control character at position 11"),
             ("https://h/<x>", "has the character < at position 11: write it as %3C"),
             ("https://h/`id`", "has the character ` at position 11: write it as %60"),

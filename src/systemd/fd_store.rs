@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 use super::notification::{is_present, notify};
 use crate::clock::{Clock, SharedClock, rfc3339};
 use crate::config::Config;
-use crate::credentials::sealed_snapshot::{self, Entry, Purpose};
+use crate::credentials::sealed_snapshot::{self, CurrentRun, Entry};
 use crate::credentials::{AliasPhase, AliasReporter, CachedAlias, CredentialCache, ReceivedSet, SetChanges};
 use crate::event::{Event, journal};
 use crate::identity;
@@ -30,12 +30,12 @@ pub struct FdStore {
     endpoint: String,
 }
 
-/// Whether credentials are stored under this name.
+/// Returns whether credentials are stored under this name.
 pub(super) fn has_credentials(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// Whether tokens of the loopback listener are stored under this name.
+/// Returns whether tokens of the loopback listener are stored under this name.
 pub(super) fn has_tokens(name: &str) -> bool {
     TOKENS.contains(&name)
 }
@@ -65,17 +65,17 @@ impl FdStore {
         reporters: &[AliasReporter],
         clock: &dyn Clock,
     ) -> Self {
-        let purpose = Purpose {
+        let current_run = CurrentRun {
             endpoint: config.aws.credentials_endpoint.to_string(),
             role_aliases: config.role_aliases.iter().map(|alias| alias.name.as_str()).collect(),
             thing_name: identity::find_thing_name(&config.identity),
         };
         let mut store = Self {
             names: NAMES,
-            endpoint: purpose.endpoint.clone(),
+            endpoint: current_run.endpoint.clone(),
         };
         for (name, file) in stored {
-            match sealed_snapshot::unseal(&file, &purpose, clock) {
+            match sealed_snapshot::unseal(&file, &current_run, clock) {
                 Ok(entries) => {
                     store.names.sort_by_key(|ours| *ours == name);
                     for entry in entries {

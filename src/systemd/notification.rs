@@ -2,7 +2,7 @@
 
 use sd_notify::NotifyState;
 
-/// Whether there is a service manager, which can store file descriptors for the next run.
+/// Returns whether there is a service manager, which can store file descriptors for the next run.
 pub fn is_present() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty())
 }

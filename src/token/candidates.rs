@@ -131,7 +131,7 @@ fn read_certificate_objects(session: &Session, private: &Object) -> Result<Vec<C
 }
 
 /// Reads the certificates in the file at `path`. A file without certificates is a candidate that cannot be used, and a missing
-/// file is no candidate.
+/// file is not a candidate.
 fn read_file(path: &Path) -> Vec<Candidate> {
     let certificates = match pem_file::read(path) {
         Ok(file) => file.certificates,

@@ -108,7 +108,7 @@ impl Token {
         }
     }
 
-    /// Whether the thread has answered, or is in an operation that may take so long.
+    /// Returns whether the thread has answered, or is in an operation that may take so long.
     pub fn is_alive(&self) -> bool {
         self.heartbeat.is_alive()
     }

@@ -42,7 +42,7 @@ impl Object {
             && uri.id().is_none_or(|wanted| wanted == self.id)
     }
 
-    /// Whether the id in `uri` is this object's id in hex digits, a common mistake.
+    /// Returns whether the id in `uri` is this object's id in hex digits, a common mistake.
     fn has_id_in_hex(&self, uri: &KeyUri) -> bool {
         let same_label = uri
             .object()
@@ -160,7 +160,7 @@ pub(super) fn missing(name: &NamedKey, others: &[String]) -> Problem {
     }
 }
 
-/// Whether a public key matches the URI, which says nothing about its private key.
+/// Returns whether a public key matches the URI, which says nothing about its private key.
 pub(super) fn has_public_key_only(session: &Session, uri: &KeyUri) -> Result<bool, TokenError> {
     let all = objects(session, ObjectClass::PUBLIC_KEY)?;
     Ok(all.iter().any(|key| key.matches(uri)))

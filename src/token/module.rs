@@ -88,7 +88,7 @@ mod tests {
         let pipe = folder.path().join("module.so");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         for path in [pipe.as_path(), folder.path(), Path::new("/dev/null")] {
-            let error = load_uninitialised(path).expect_err("it is no module");
+            let error = load_uninitialised(path).expect_err("it is not a module");
             assert!(
                 error.problem().message.ends_with("it is not a regular file"),
                 "{error:?}"

@@ -33,7 +33,7 @@ pub struct FoundKey {
 }
 
 impl NamedKey {
-    /// Whether this is a key of the device, for which gatepost waits, and which it may generate.
+    /// Returns whether this is a key of the device, for which gatepost waits, and which it may generate.
     pub(super) fn is_device_key(&self) -> bool {
         self.setting == DEVICE_KEY
     }

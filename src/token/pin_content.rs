@@ -75,7 +75,7 @@ fn check_line(line: &str) -> Result<(), PinFault> {
     }
 }
 
-/// Whether the content is ASCII text in UTF-16 without a byte order mark, which has a zero in every other byte.
+/// Returns whether the content is ASCII text in UTF-16 without a byte order mark, which has a zero in every other byte.
 fn is_utf16_without_mark(content: &[u8]) -> bool {
     let pairs = content.as_chunks::<2>().0;
     !pairs.is_empty()

@@ -155,7 +155,7 @@ mod tests {
             ("PIN\n1234", Remedy::Wait, "it ended without an answer"),
         ] {
             let Err(TokenError::Device(problem)) = ask(answer.as_bytes()) else {
-                panic!("{answer:?} is no failure");
+                panic!("{answer:?} is not a failure");
             };
             assert_eq!(problem.remedy, remedy, "{answer:?}");
             assert!(problem.to_string().contains(words), "{answer:?}: {problem}");

@@ -37,7 +37,7 @@ impl PublicKey {
         PublicKeyData::subject_public_key_info(self)
     }
 
-    /// Whether both are the same key, whatever schemes were found to work.
+    /// Returns whether both are the same key, whatever schemes were found to work.
     pub fn is_same_key(&self, other: &Self) -> bool {
         self.algorithm == other.algorithm && self.bits == other.bits
     }

@@ -51,7 +51,7 @@ impl RetrySchedule {
         LOOK_AGAIN.saturating_mul(1 << doublings).min(LONGEST)
     }
 
-    /// Whether the certificate file has changed since the last attempt with a login.
+    /// Returns whether the certificate file has changed since the last attempt with a login.
     pub(super) fn certificate_has_changed(&self, certificate: &Path) -> bool {
         self.certificate
             .as_ref()

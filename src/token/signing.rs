@@ -121,7 +121,7 @@ fn find_hashing_mechanism(scheme: Scheme) -> Mechanism<'static> {
     }
 }
 
-/// Whether `signature` over `message` was made with the private key of `key`.
+/// Returns whether `signature` over `message` was made with the private key of `key`.
 pub(super) fn verify(key: &PublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
     use ring::signature as ring;
     let algorithm: &dyn ring::VerificationAlgorithm = match (scheme, key.algorithm) {

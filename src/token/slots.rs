@@ -119,7 +119,7 @@ fn absent(config: &TokenConfig, slots: &Slots) -> TokenError {
     TokenError::Absent(Problem::wait(message).next(step))
 }
 
-/// Whether a token has the attributes of a token in the URI.
+/// Returns whether a token has the attributes of a token in the URI.
 pub(super) fn matches(context: &Pkcs11, slot: Slot, token: &TokenInfo, uri: &KeyUri) -> bool {
     let is = |attribute: &str, actual: &str| {
         uri.text(attribute)

@@ -17,7 +17,7 @@ const SYSTEM_STORE: &str = "/etc/tpm2_pkcs11";
 /// How long a driver may take after gatepostd's start to show its TPM. Until then the advice is to wait.
 const DRIVER_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether the module is tpm2-pkcs11.
+/// Returns whether the module is tpm2-pkcs11.
 fn is_tpm2(module: &Path) -> bool {
     let name = module.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.starts_with("libtpm2_pkcs11.so")

@@ -141,7 +141,7 @@ impl KeyUri {
             }
             "slot-id" => match text.parse() {
                 Ok(number) if text.bytes().all(|byte| byte.is_ascii_digit()) => self.slot_id = Some(number),
-                _ => return Err(UriError("has a slot-id that is no number".into())),
+                _ => return Err(UriError("has a slot-id that is not a number".into())),
             },
             _ => {
                 self.attributes.insert(name, text);
@@ -201,7 +201,7 @@ fn find_attribute(name: &str) -> Result<&'static str, UriError> {
     }))
 }
 
-/// Whether `text` differs from `word` by a single letter that is wrong, missing, added, or swapped with its neighbour.
+/// Returns whether `text` differs from `word` by a single letter that is wrong, missing, added, or swapped with its neighbour.
 fn is_near(text: &str, word: &str) -> bool {
     let (text, word) = (text.as_bytes(), word.as_bytes());
     let same = text.iter().zip(word).take_while(|(one, other)| one == other).count();

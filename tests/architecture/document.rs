@@ -40,11 +40,11 @@ impl Document {
             .cloned()
             .collect();
         let missing = modules.difference(&listed).map(|name| format!("{name} is in no layer"));
-        let gone = listed.difference(modules).map(|name| format!("{name} is no module"));
+        let gone = listed.difference(modules).map(|name| format!("{name} is not a module"));
         missing.chain(gone).collect()
     }
 
-    /// Whether files of the module `above` may import from the module `below`.
+    /// Returns whether files of the module `above` may import from the module `below`.
     pub fn may_import(&self, above: &str, below: &str) -> bool {
         let layer = |name: &str| self.layers.iter().position(|names| names.contains(name));
         let apart = |names: &BTreeSet<String>| names.contains(above) && names.contains(below);

@@ -111,7 +111,7 @@ fn find_long_files(root: &Path, folder: &Path, long: &mut Vec<(String, usize)>) 
     }
 }
 
-/// Whether a file is a program's source, by its extension or its interpreter.
+/// Returns whether a file is a program's source, by its extension or its interpreter.
 fn is_source(path: &Path, text: &str) -> bool {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some(extension) => ["rs", "c", "h", "py", "js", "sh"].contains(&extension),

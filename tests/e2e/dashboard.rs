@@ -82,7 +82,7 @@ impl Dashboard {
         self.process.log().lines().filter_map(message).collect()
     }
 
-    /// Whether a message arrived that the broker had retained.
+    /// Returns whether a message arrived that the broker had retained.
     pub fn has_retained(&self) -> bool {
         let is_retained = |line: &str| {
             let words = line.strip_prefix("message ").and_then(|line| line.split(' ').nth(1));

@@ -56,7 +56,7 @@ fn value(page: &str, sample: &str) -> Option<f64> {
 }
 
 #[test]
-fn the_metrics_tell_what_the_status_tells() {
+fn the_metrics_agree_with_the_status() {
     let mut world = World::new();
     world.gateway.config.push_str("\n[[role-alias]]\nname = \"video\"\n");
     let address = switch_on(&mut world.gateway);

@@ -162,7 +162,7 @@ fn id_of_publish(packet: &[u8]) -> [u8; 2] {
     [packet[3 + topic], packet[4 + topic]]
 }
 
-/// Whether a SUBSCRIBE contains the filter. Each one contains the empty filter.
+/// Returns whether a SUBSCRIBE contains the filter. Each one contains the empty filter.
 fn names(packet: &[u8], filter: &str) -> bool {
     filter.is_empty() || packet.windows(filter.len()).any(|part| part == filter.as_bytes())
 }

@@ -152,7 +152,7 @@ fn promise_10_files_are_the_daemons_own() {
     }
 }
 
-/// Whether core dumps are enabled at present, as on a machine where somebody has done that.
+/// Returns whether core dumps are enabled at present, as on a machine where somebody has done that.
 fn core_dumps_are_on() -> bool {
     let limit = getrlimit(Resource::Core);
     if limit.maximum == Some(0) {

@@ -94,7 +94,7 @@ fn a_program_logs_in_outside_aws_by_a_token_that_others_can_verify() {
         assert!(body.contains(words), "{words:?} is not in {body}");
     }
     let log = world.gateway.log();
-    assert!(!log.contains(&token), "a token is no line of the log");
+    assert!(!log.contains(&token), "a token is not a line of the log");
     contains_all(&log, &["tokens", VAULT]);
 
     // After a reload, a token for another audience, and none for this one.
@@ -109,7 +109,7 @@ fn a_program_logs_in_outside_aws_by_a_token_that_others_can_verify() {
 }
 
 #[test]
-fn promise_16_why_there_is_no_token_is_said_with_the_next_step() {
+fn promise_16_a_missing_token_is_reported_with_the_next_step() {
     let mut world = world();
     bring_online_known(&mut world);
     let cases: [(bool, bool, &str, &str); 2] = [

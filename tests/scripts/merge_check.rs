@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::machine::{Machine, REPOSITORY, RUST};
 
 #[test]
-fn the_merge_check_goes_on_without_the_advisories_and_stops_at_a_fault_whoever_finds_it() {
+fn the_merge_check_continues_without_the_advisories_and_stops_at_any_fault() {
     let programs = |cargo: &'static str| {
         let mut programs = RUST.to_vec();
         programs[0].1 = cargo;

@@ -88,7 +88,7 @@ fn a_release_is_refused_until_everything_agrees() {
             released.as_str(),
             ready,
             good.as_str(),
-            "this is no git checkout",
+            "this is not a git checkout",
         ),
         (
             "[[ $1 != status ]] || echo ' M x'",

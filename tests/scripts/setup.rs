@@ -3,7 +3,7 @@
 use crate::machine::{APT, Case, Machine, RUST, check_case};
 
 #[test]
-fn what_a_machine_lacks_is_said_or_installed() {
+fn missing_tools_are_reported_or_installed() {
     let with = |more: &[(&'static str, &'static str)]| [&RUST[..], more].concat();
     let linters = [("cargo-clippy", ""), ("cargo-fmt", "")];
     let compiler = [("make", ""), ("cc", "")];
@@ -166,7 +166,7 @@ fn what_a_machine_lacks_is_said_or_installed() {
 
 /// If the network or a server is unavailable, the last line says so, and nothing is left incomplete silently.
 #[test]
-fn what_cannot_be_fetched_is_said_at_the_end() {
+fn tools_that_cannot_be_fetched_are_listed_at_the_end() {
     let as_root = ("sudo", "[[ $1 == -v ]] || \"$@\"");
     let compiler = [("make", ""), ("cc", ""), ("g++", "")];
     let linters = [("cargo-clippy", ""), ("cargo-fmt", "")];

@@ -57,7 +57,7 @@ impl Environment {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// Whether a variable of AWS's is set.
+    /// Returns whether a variable of AWS's is set.
     pub fn names_aws(&self) -> bool {
         self.0.keys().any(|name| name.starts_with("AWS_"))
     }

@@ -97,7 +97,7 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, fs::Metadata)> {
 fn check(metadata: &fs::Metadata) -> io::Result<()> {
     match metadata.is_file() {
         true => Ok(()),
-        false => Err(io::Error::other("it is no file")),
+        false => Err(io::Error::other("it is not a file")),
     }
 }
 
@@ -105,7 +105,7 @@ fn check(metadata: &fs::Metadata) -> io::Result<()> {
 fn describe(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        ErrorKind::NotADirectory => "a part of its path is no folder".to_owned(),
+        ErrorKind::NotADirectory => "a part of its path is not a folder".to_owned(),
         _ => error.to_string(),
     }
 }

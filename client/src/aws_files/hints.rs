@@ -93,7 +93,7 @@ impl FileContents {
     }
 }
 
-/// Whether botocore takes a section for no profile, and for nothing else that it knows.
+/// Returns whether botocore takes a section for no profile, and for nothing else that it knows.
 fn is_no_profile(header: &str) -> bool {
     let is_known = NO_PROFILES.contains(&header) || header.starts_with("sso-session") || header.starts_with("services");
     profile_of(header, Kind::Config).is_none() && !is_known

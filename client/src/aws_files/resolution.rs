@@ -42,7 +42,7 @@ pub fn resolve(profiles: &Profiles, environment: &Environment, named: Option<&st
         .unwrap_or(Outcome::Nothing)
 }
 
-/// Whether something names a Region for the program.
+/// Returns whether something names a Region for the program.
 pub fn has_region(profiles: &Profiles, environment: &Environment, named: Option<&str>) -> bool {
     let name = named
         .or(environment.profile().map(|(_, name)| name))

@@ -64,7 +64,7 @@ impl FileContents {
 }
 
 impl Source {
-    /// Whether it is a credential_process that runs gatepost.
+    /// Returns whether it is a credential_process that runs gatepost.
     pub fn is_gatepost(&self) -> bool {
         self.gatepost.is_some()
     }

@@ -84,10 +84,10 @@ fn a_file_that_cannot_be_read_is_named_and_nothing_hangs() {
         ("link", 2, ""),
         ("dangling", 0, ""),
         ("nowhere", 0, ""),
-        ("folder", 0, "it is no file"),
-        ("pipe", 0, "it is no file"),
+        ("folder", 0, "it is not a file"),
+        ("pipe", 0, "it is not a file"),
         ("binary", 0, ""),
-        ("keys/credentials", 0, "a part of its path is no folder"),
+        ("keys/credentials", 0, "a part of its path is not a folder"),
     ] {
         let files = AwsFiles {
             config: None,

@@ -35,7 +35,7 @@ impl Connection {
                 self.open = open;
                 Ok(response)
             }
-            Opened::Lines(_) => Err(not_gatepost("it goes on")),
+            Opened::Lines(_) => Err(not_gatepost("the response does not end")),
         }
     }
 }
@@ -59,7 +59,7 @@ fn answer(
     Ok(Opened::Whole(response, open))
 }
 
-/// Whether the daemon has neither closed the connection nor sent anything unasked.
+/// Returns whether the daemon has neither closed the connection nor sent anything unasked.
 fn is_open(reader: &BufReader<UnixStream>) -> bool {
     let mut stream = reader.get_ref();
     let quiet = stream.set_nonblocking(true).is_ok()

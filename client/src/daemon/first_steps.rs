@@ -43,7 +43,7 @@ pub(crate) fn next_steps(root: &Path) -> Option<String> {
     Some(lines.join("\n"))
 }
 
-/// Whether the file contains no placeholder. A file that cannot be read has been edited by its administrator.
+/// Returns whether the file contains no placeholder. A file that cannot be read has been edited by its administrator.
 fn is_configured(path: &Path) -> bool {
     match fs::read_to_string(path) {
         Ok(text) => !text
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_is_not_named_again() {
+    fn completed_steps_are_not_named_again() {
         let (tpm, editor, check, enable) = ("gatepost-tpm-setup", "sudo editor", "--check-config", "enable --now");
         let unit = (UNIT, "");
         let all = [tpm, editor, check, enable];

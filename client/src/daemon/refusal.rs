@@ -79,7 +79,7 @@ pub(crate) fn refusal(response: &Response) -> Failure {
     said(exit, &document, &otherwise, again)
 }
 
-/// Whether the response is not available yet, but nothing is wrong.
+/// Returns whether the response is not available yet, but nothing is wrong.
 pub(crate) fn is_coming(response: &Response) -> bool {
     let document = Value::parse(&response.body).unwrap_or(Value::Null);
     response.status == 503 && document.get("code").text() == Some("coming")

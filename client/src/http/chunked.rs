@@ -74,7 +74,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Whether data of a further line has already arrived.
+    /// Returns whether data of a further line has already arrived.
     pub fn more_is_here(&self) -> bool {
         self.start < self.text.len() || !self.input.buffer().is_empty()
     }

@@ -151,7 +151,7 @@ fn every_cut_answer_is_an_interruption() {
 }
 
 #[test]
-fn a_connection_is_said_to_close() {
+fn a_closing_connection_is_recognised() {
     for (field, closes) in [
         ("", false),
         ("Connection: close\r\n", true),
@@ -236,7 +236,7 @@ impl Read for Endless<'_> {
 }
 
 #[test]
-fn what_is_no_stream_is_read_whole() {
+fn a_response_without_a_stream_is_read_whole() {
     for answer in [
         "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",

@@ -113,7 +113,7 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn what_is_missing_is_null() {
+fn missing_values_are_null() {
     let document = parse(r#"{"state":"ready","n":12,"x":-1,"flag":true,"items":["a"]}"#).unwrap();
     assert_eq!(document.get("state").text(), Some("ready"));
     assert_eq!(document.get("n").whole_number(), Some(12));
@@ -188,7 +188,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn written_records_are_read_again() {
     for text in ["", "a", "\"\\/", "a\r\n\t\u{0}\u{1b}\u{7f}\u{85}", "ü€𝄞"] {
         let read = Value::parse(super::quoted(text).as_bytes()).unwrap();
         assert_eq!(read.text(), Some(text));

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_systemd_says_becomes_a_document() {
+    fn the_answer_of_systemd_becomes_a_document() {
         for (exit_code, message, id) in [
             (68, "gatepostd is not running: systemd says inactive", "daemon-stopped"),
             (77, "it has failed: the token \"gw\" rejected the PIN", "token-pin"),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_daemon_has_left_behind_is_read_beside_its_socket() {
+    fn the_record_of_the_daemons_end_is_read_beside_its_socket() {
         let folder = std::env::temp_dir().join(format!("gatepost-stopped-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let socket = folder.join("gatepost.sock");

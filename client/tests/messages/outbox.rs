@@ -54,7 +54,7 @@ ID  STATE   ACCEPTED                  BYTES   TOPIC        REASON
 }
 
 #[test]
-fn a_list_that_does_not_go_on_is_given_up() {
+fn a_list_that_makes_no_progress_is_given_up() {
     let daemon = Conversing::answering(http("200 OK", &format!(r#"{{"messages":[{}]}}"#, entry(7)))).unwrap();
     let output = run(&daemon.socket(), &["outbox", "--json"]).unwrap();
     assert_eq!(output.status.code(), Some(76), "{output:?}");
@@ -93,7 +93,7 @@ payload                 two lines
 }
 
 #[test]
-fn what_was_done_is_said_in_numbers() {
+fn results_are_counted_in_the_message() {
     for (arguments, target, count, said) in [
         (&["purge", "3"][..], "DELETE /v1/outbox/3", 1, "1 message deleted\n"),
         (

@@ -52,7 +52,7 @@ fn a_message_goes_where_the_command_line_says() {
 }
 
 #[test]
-fn a_refusal_is_told_and_has_an_exit_code() {
+fn a_refusal_is_reported_and_has_an_exit_code() {
     for (status, code) in [
         ("400 Bad Request", 64),
         ("403 Forbidden", 77),
@@ -118,7 +118,7 @@ fn the_first_line_that_is_refused_is_the_last_one() {
 }
 
 #[test]
-fn what_is_too_long_is_refused_by_the_daemon_and_never_held_whole() {
+fn a_payload_that_is_too_long_is_refused_by_the_daemon_and_never_held_whole() {
     let daemon = Conversing::answering(refusal("413 Payload Too Large")).unwrap();
     let long = vec![b'x'; 10_000_000];
     for arguments in [&["publish", "t"][..], &["publish", "t", "--lines"]] {

@@ -80,7 +80,7 @@ fn a_stream_ends_with_its_reason() {
 }
 
 #[test]
-fn a_refusal_of_the_subscription_is_told() {
+fn a_refusal_of_the_subscription_is_reported() {
     for (status, code) in [
         ("400 Bad Request", 64),
         ("403 Forbidden", 77),
@@ -91,7 +91,7 @@ fn a_refusal_of_the_subscription_is_told() {
         assert_refused(&run(&daemon.socket(), &["subscribe", "t"]).unwrap(), code, "the reason");
     }
     let daemon = Conversing::answering(http("200 OK", "{}")).unwrap();
-    assert_refused(&run(&daemon.socket(), &["subscribe", "t"]).unwrap(), 76, "no stream");
+    assert_refused(&run(&daemon.socket(), &["subscribe", "t"]).unwrap(), 76, "not a stream");
     for arguments in [
         &["subscribe", "t", "--count", "some"][..],
         &["subscribe", "t", "--no-ack"],
@@ -102,7 +102,7 @@ fn a_refusal_of_the_subscription_is_told() {
 }
 
 #[test]
-fn what_a_durable_subscription_sends_is_acknowledged_once_it_is_printed() {
+fn a_message_of_a_durable_subscription_is_acknowledged_once_it_is_printed() {
     let path = "POST /subscriptions/worker%201/ack".to_owned();
     let daemon = streaming(stream(&[FIRST, SECOND]));
     let output = run(
@@ -145,7 +145,7 @@ fn a_backlog_is_acknowledged_in_few_steps_and_to_its_end() {
 }
 
 #[test]
-fn what_could_not_be_printed_is_not_acknowledged() {
+fn an_unprinted_message_is_not_acknowledged() {
     let daemon = streaming(stream(&[FIRST, SECOND]));
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -26,7 +26,7 @@ fn session(phase: &str, attempts: u32, problem: &str) -> String {
 const WOKEN: &str = r#"{"parts":[{"part":"session","name":null,"outcome":"woken","message":"it connects now"}]}"#;
 
 #[test]
-fn a_retry_says_what_it_woke_and_what_came_of_it() {
+fn a_retry_reports_the_woken_parts_and_their_results() {
     let problem = r#"{"remedy":"wait","message":"no route","next_step":"check the cable"}"#;
     for (last, code, said) in [
         (
@@ -210,7 +210,7 @@ fn what_lacks_something_needs_no_daemon() {
         (&["certificate", "remove"], "unknown verb"),
         (&["retry", "sesion"], "did you mean session?"),
         (&["log-level", "debug", "--for"], "--for needs a value"),
-        (&["log-level", "debug", "--for", "x"], "no span of time"),
+        (&["log-level", "debug", "--for", "x"], "not a span of time"),
         (&["suport"], "did you mean support?"),
         (
             &["allow", "--user", "a", "--user", "b", "--publish", "x"],

@@ -22,7 +22,7 @@ fn a_daemon_that_was_killed_while_it_answered_is_asked_once_more() {
 }
 
 #[test]
-fn what_no_gatepost_daemon_says() {
+fn responses_that_no_gatepost_daemon_sends() {
     let without = |name: &str| http("200 OK", &CREDENTIALS.replace(name, "X"));
     for (answer, code, reason) in [
         ("garbage\r\n\r\n".to_owned(), 76, "status line"),
@@ -77,7 +77,7 @@ fn a_daemon_that_never_answers_is_given_up() {
 }
 
 #[test]
-fn a_daemon_that_dribbles_is_given_up() {
+fn a_daemon_that_sends_byte_by_byte_is_given_up() {
     let dribbling = Daemon::start(|stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")?;
         loop {

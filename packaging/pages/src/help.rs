@@ -126,7 +126,7 @@ pub(crate) fn flags(blocks: &[Block]) -> Vec<Flag> {
     }
     for block in blocks.iter().take(2) {
         if let Block::Paragraph(text) = block {
-            // Of "gatepost check [--json]: what is wrong", only the part before the colon.
+            // Keeps only the part before the colon: "gatepost check [--json]" of "gatepost check [--json]: what is wrong".
             text.lines()
                 .for_each(|line| add(line.split(": ").next().unwrap_or(line), ""));
             text.lines()

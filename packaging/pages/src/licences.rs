@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_choice_one_is_taken_and_of_a_sum_all() {
+    fn alternatives_need_one_licence_and_conjunctions_all() {
         for (expression, chosen) in [
             ("MIT OR Apache-2.0", "MIT"),
             ("Apache-2.0/MIT", "MIT"),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_built_in_and_is_no_crate_is_named() {
+    fn bundled_code_that_is_not_a_crate_is_named() {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let copyright = copyright(&repository, "x86_64-unknown-linux-gnu").unwrap_or_default();
         for paragraph in [

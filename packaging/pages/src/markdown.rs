@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_row_means_stands_first_and_every_other_cell_has_its_heading() {
+    fn the_first_cell_is_the_label_and_every_other_cell_has_its_heading() {
         for (table, entry) in [
             (
                 "| code | meaning | try again? |\n| --- | --- | --- |\n| 64 | Wrong command line. | no |",

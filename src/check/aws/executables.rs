@@ -7,7 +7,7 @@ use gatepost_client::aws_files::Environment;
 /// The search path of services (systemd.exec(5)) without the folders for root.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Whether this user can execute a program, which is looked for as execvp(3) does.
+/// Returns whether this user can execute a program, which is looked for as execvp(3) does.
 pub fn is_program(program: &str, environment: &Environment) -> bool {
     match program.contains('/') {
         true => program.starts_with('/') && is_executable(Path::new(program)),
@@ -19,7 +19,7 @@ pub fn is_program(program: &str, environment: &Environment) -> bool {
     }
 }
 
-/// Whether this user can execute the file at `path`.
+/// Returns whether this user can execute the file at `path`.
 pub fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }

@@ -152,7 +152,7 @@ fn files_that_others_can_change_or_read_are_named() {
     fs::remove_file(home.path().join(".aws/credentials")).unwrap();
     fs::create_dir(home.path().join(".aws/credentials")).unwrap();
     assert!(
-        home.report().contains("credentials cannot be read: it is no file"),
+        home.report().contains("credentials cannot be read: it is not a file"),
         "{}",
         home.report()
     );

@@ -38,7 +38,7 @@ fn a_measurement_is_as_good_as_the_request_was_quick() {
 }
 
 #[test]
-fn a_step_changes_the_skew_at_once_and_awss_time_goes_on() {
+fn a_step_changes_the_skew_at_once_and_awss_time_continues() {
     let clock = ManualClock::ahead_of_aws(NOW, 1200);
     assert_eq!(clock.aws_now(), at(-1200));
     clock.pass(Duration::from_secs(50));
@@ -76,7 +76,7 @@ fn what_expires_is_judged_by_the_latest_time_that_it_may_be() {
 }
 
 #[test]
-fn a_skew_is_said_in_the_unit_that_fits() {
+fn a_skew_is_shown_in_a_suitable_unit() {
     for (milliseconds, words) in [
         (0, "in step with AWS's"),
         (999, "in step with AWS's"),

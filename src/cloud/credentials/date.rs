@@ -24,7 +24,7 @@ pub(super) fn read(headers: &HeaderMap) -> Option<SystemTime> {
     dates.all(|other| other == Some(first)).then_some(first)
 }
 
-/// Whether AWS can have sent credentials with this expiration at `date`. AWS issues credentials for 12 h at most, so a Date that
+/// Returns whether AWS can have sent credentials with this expiration at `date`. AWS issues credentials for 12 h at most, so a Date that
 /// contradicts the expiration is ignored.
 pub(super) fn agrees(date: SystemTime, expiration: SystemTime) -> bool {
     let earliest = build_date().checked_sub(BUILD_TOLERANCE);

@@ -35,7 +35,7 @@ impl SuccessRecord {
         }
     }
 
-    /// Whether this alias has ever succeeded.
+    /// Returns whether this alias has ever succeeded.
     pub fn has_succeeded(&self, alias: &str) -> bool {
         self.aliases
             .lock()

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_element_is_refused() {
+    fn invalid_elements_are_refused() {
         let deep = [0x30, 0x80].repeat(10_000);
         for bytes in [
             &[][..],

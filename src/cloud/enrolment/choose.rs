@@ -133,8 +133,8 @@ fn is_self_issued(der: &CertificateDer) -> bool {
     parsed(der).is_some_and(|one| one.subject().as_raw() == one.issuer().as_raw())
 }
 
-/// Whether a path through this certificate would prove nothing although it could have ended at an anchor: the certificate is a root that is
-/// not configured, or another certificate for an anchor's key (an old CA's key certified by the new CA, RFC 7030, 4.1.3).
+/// Returns whether a path through this certificate would prove nothing although it could have ended at an anchor: the certificate is a root
+/// that is not configured, or another certificate for an anchor's key (an old CA's key certified by the new CA, RFC 7030, 4.1.3).
 fn leads_past(der: &CertificateDer, anchors: &[CertificateDer<'static>]) -> bool {
     let Some(one) = parsed(der) else { return false };
     let has_key_of =

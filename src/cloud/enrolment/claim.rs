@@ -157,7 +157,7 @@ pub fn read_registered(payload: &[u8], template: &str) -> Result<Option<String>,
     }
 }
 
-/// Whether a rejection says that the ownership token is invalid or has expired. A new certificate must then be created.
+/// Returns whether a rejection says that the ownership token is invalid or has expired. A new certificate must then be created.
 pub fn is_token_rejected(payload: &[u8]) -> bool {
     let rejection: Rejection = serde_json::from_slice(payload).unwrap_or_default();
     rejection.error_code == "InvalidCertificateOwnershipToken"

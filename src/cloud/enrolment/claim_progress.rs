@@ -47,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// Whether the attempt for this template and key can continue from here. A token with a time in the future counts as too old.
+    /// Returns whether the attempt for this template and key can continue from here. A token with a time in the future counts as too old.
     pub(super) fn can_go_on(&self, template: &str, key_info: &[u8], now: SystemTime) -> bool {
         let age = seconds(now).checked_sub(self.created_at);
         let is_fresh = age.is_some_and(|age| age < TOKEN_LIFETIME.as_secs());

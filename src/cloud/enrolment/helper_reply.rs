@@ -102,7 +102,8 @@ fn wait(output: &[u8]) -> Result<Outcome, Failure> {
     match word.map(str::parse).transpose() {
         Ok(seconds) => Ok(Outcome::Wait(seconds.map_or(DEFAULT_WAIT, Duration::from_secs))),
         Err(_) => Err(broken(
-            "the enrolment program wants to wait (exit code 75), and its first word is no number of seconds".to_owned(),
+            "the enrolment program wants to wait (exit code 75), and its first word is not a number of seconds"
+                .to_owned(),
         )),
     }
 }
@@ -134,7 +135,7 @@ mod tests {
     fn failure(reply: &[u8]) -> Failure {
         match interpret(reply) {
             Err(failure) => failure,
-            Ok(_) => panic!("{} is no failure", String::from_utf8_lossy(reply)),
+            Ok(_) => panic!("{} is not a failure", String::from_utf8_lossy(reply)),
         }
     }
 
@@ -196,13 +197,13 @@ mod tests {
                 b"exit 75\nsoon\n".to_vec(),
                 Unavailable,
                 Remedy::Configuration,
-                "no number of seconds",
+                "not a number of seconds",
             ),
             (
                 b"exit 75\n-5\n".to_vec(),
                 Unavailable,
                 Remedy::Configuration,
-                "no number of seconds",
+                "not a number of seconds",
             ),
             (b"".to_vec(), Unavailable, Remedy::Wait, "no result"),
             (b"exit\n".to_vec(), Unavailable, Remedy::Wait, "no result"),

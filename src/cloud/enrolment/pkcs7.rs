@@ -56,7 +56,7 @@ impl fmt::Display for Pkcs7Error {
             Self::TooLarge => write!(f, "the answer has more than {MAX_BODY} bytes"),
             Self::WebPage => f.write_str("the answer is a web page"),
             Self::NotBase64 => f.write_str("the answer is neither base64 nor PEM"),
-            Self::NotPkcs7 => f.write_str("the answer is no complete PKCS#7"),
+            Self::NotPkcs7 => f.write_str("the answer is not complete PKCS#7"),
             Self::NoCertificates => f.write_str("the answer is a PKCS#7 without certificates"),
             Self::TooManyCertificates => write!(f, "the answer has more than {MAX_CERTIFICATES} certificates"),
         }

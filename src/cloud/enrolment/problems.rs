@@ -7,20 +7,22 @@ use crate::clock::rfc3339;
 use crate::problem::{Problem, Remedy};
 
 pub(super) fn no_bootstrap(texts: &MethodTexts) -> Problem {
-    Problem::configuration("there is no certificate, and nothing to ask for the first one with")
+    Problem::configuration("there is no certificate, and no credential to request the first one with")
         .next(texts.without_credential)
 }
 
 pub(super) fn expired_without_bootstrap(texts: &MethodTexts) -> Problem {
     Problem::configuration(
-        "the certificate has expired, so it cannot be renewed by itself, and there is no bootstrap credential to ask for a new one with",
+        "the certificate has expired, so it cannot be renewed by itself, and there is no bootstrap credential to request a new one with",
     )
     .next(texts.after_expiry)
 }
 
 pub(super) fn no_renewal(texts: &MethodTexts) -> Problem {
-    Problem::configuration("the certificate is due for renewal, and there is nothing to ask for the next one with")
-        .next(texts.without_credential)
+    Problem::configuration(
+        "the certificate is due for renewal, and there is no credential to request the next one with",
+    )
+    .next(texts.without_credential)
 }
 
 pub(super) fn secret_used_up(problem: &Problem) -> Problem {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_read_and_nonsense_is_none() {
+    fn requested_attributes_are_read_and_nonsense_is_ignored() {
         // RFC 7030, 4.5.2: challengePassword, and attributes with values.
         let example = "MEEGCSqGSIb3DQEJBzASBgcqhkjOPQIBMQcGBSuBBAAiMBYGCSqGSIb3DQEJDjEJBgcrBgEBAQEWBggqhkjOPQQDAw==";
         for (body, expected) in [

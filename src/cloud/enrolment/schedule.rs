@@ -53,7 +53,7 @@ impl Validity {
         renewal + left.mul_f64(ATTENTION)
     }
 
-    /// Whether the validity has ended.
+    /// Returns whether the validity has ended.
     pub fn has_expired(&self, now: SystemTime) -> bool {
         now > self.not_after
     }

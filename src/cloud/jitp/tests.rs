@@ -53,7 +53,7 @@ fn attempts_respect_the_limit_then_become_rarer_and_get_advice() {
 }
 
 #[test]
-fn a_restart_goes_on_in_every_state() {
+fn a_restart_continues_in_every_state() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = machine(folder.path());
     first.begin("aa");

@@ -133,7 +133,9 @@ impl Connection {
                 return Ok(Event::Room);
             }
             if self.pipe.output.len() > MAX_UNSENT {
-                return Err(Lost::GivenUp("AWS does not read what it is sent".into()));
+                return Err(Lost::GivenUp(
+                    "AWS does not read the packets that gatepost sends".into(),
+                ));
             }
             match self.next_packet() {
                 Ok(Some(incoming)) => match event::convert(incoming) {

@@ -60,7 +60,7 @@ impl Pipe {
         })
     }
 
-    /// Whether nothing is left to write, or writing has failed.
+    /// Returns whether nothing is left to write, or writing has failed.
     pub(super) fn is_flushed(&self) -> bool {
         self.write_failed || (self.output.is_empty() && !self.unflushed)
     }

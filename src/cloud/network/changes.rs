@@ -167,7 +167,7 @@ impl Changes {
         self.ways.insert(index);
     }
 
-    /// Whether this link was last reported as down.
+    /// Returns whether this link was last reported as down.
     pub(super) fn is_down(&self, index: u32) -> bool {
         self.down.contains_key(&index)
     }

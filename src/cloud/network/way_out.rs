@@ -108,7 +108,7 @@ fn ipv6(table: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a route with these flags is up and rejects nothing.
+/// Returns whether a route with these flags is up and rejects nothing.
 fn leads_somewhere(flags: &str) -> bool {
     u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & UP != 0 && flags & REJECT == 0)
 }

@@ -115,7 +115,7 @@ impl CertificateRollover {
         opened
     }
 
-    /// Whether a trial is under way.
+    /// Returns whether a trial is under way.
     pub(super) fn is_under_way(&self) -> bool {
         self.trial.is_some()
     }
@@ -127,7 +127,7 @@ impl CertificateRollover {
         Some((candidate, timeout(TAKEOVER_TIMEOUT, opening).await.ok()?))
     }
 
-    /// Whether our own trial may have taken over the connection that ended last.
+    /// Returns whether our own trial may have taken over the connection that ended last.
     pub(super) fn may_have_taken_over(&self) -> bool {
         self.was_tried
     }
@@ -142,7 +142,7 @@ impl CertificateRollover {
         )
     }
 
-    /// Whether the next trial has a will.
+    /// Returns whether the next trial has a will.
     pub(super) fn uses_will(&self) -> bool {
         !self.without_will
     }
@@ -162,7 +162,7 @@ impl CertificateRollover {
         self.not_before = self.not_before.max(at);
     }
 
-    /// Whether the newest certificate makes the next attempt.
+    /// Returns whether the newest certificate makes the next attempt.
     pub(super) fn is_its_turn(&self) -> bool {
         self.is_its_turn && self.not_before <= Instant::now()
     }

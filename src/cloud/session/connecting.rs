@@ -164,7 +164,7 @@ pub(super) fn report_failure(session: &mut Session, error: ConnectError, identit
     wait
 }
 
-/// Whether CONNACK with this code may reject the will rather than the client: the topic of the will, its retain flag, or its QoS.
+/// Returns whether CONNACK with this code may reject the will rather than the client: the topic of the will, its retain flag, or its QoS.
 pub(super) fn may_concern_will(code: ReasonCode) -> bool {
     matches!(
         code,

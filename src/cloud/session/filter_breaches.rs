@@ -58,7 +58,7 @@ impl FilterBreaches {
         }
     }
 
-    /// Whether the filter has a strike, so that it must be subscribed to alone.
+    /// Returns whether the filter has a strike, so that it must be subscribed to alone.
     pub(super) fn is_struck(&self, filter: &str) -> bool {
         self.strikes.contains_key(filter)
     }
@@ -81,7 +81,7 @@ impl FilterBreaches {
         });
     }
 
-    /// Whether a filter with a strike may be subscribed to now, because no other one is unsettled.
+    /// Returns whether a filter with a strike may be subscribed to now, because no other one is unsettled.
     pub(super) fn may_go_alone(&self) -> bool {
         self.unsettled.is_empty()
     }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_filter_is_blamed_only_for_what_comes_with_its_own_subscription() {
+    async fn a_filter_is_blamed_only_for_messages_of_its_own_subscription() {
         let never = Duration::from_secs(3600);
         type Case<'a> = (&'a str, &'a [(&'a [&'a str], usize, u64)], Verdict);
         let cases: &[Case] = &[

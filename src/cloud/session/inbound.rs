@@ -110,8 +110,8 @@ impl Inbound {
         }
     }
 
-    /// Whether a message at QoS 0 may wait for the inbox. Retained messages arrive right after SUBACK, and must not be lost because the
-    /// event of the SUBACK still waits.
+    /// Returns whether a message at QoS 0 may wait for the inbox. Retained messages arrive right after SUBACK, and must not be lost because
+    /// the event of the SUBACK still waits.
     fn has_room_for_qos0(&self) -> bool {
         let size = |event: &SessionEvent| match event {
             SessionEvent::Message(message, _) => message.payload.len() + message.properties.size(),

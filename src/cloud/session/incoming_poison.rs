@@ -36,13 +36,13 @@ pub(super) struct IncomingPoison {
 }
 
 impl IncomingPoison {
-    /// Whether the next connection should make a clean start. A connection that replaces an open one should not, because the session
-    /// works.
+    /// Returns whether the next connection should make a clean start. A connection that replaces an open one should not, because the
+    /// session works.
     pub(super) fn clean_start_is_due(&self) -> bool {
         self.connection.is_none() && self.must_be_discarded()
     }
 
-    /// Whether the session must be discarded.
+    /// Returns whether the session must be discarded.
     fn must_be_discarded(&self) -> bool {
         let Some((breach, ends)) = self.seen else {
             return false;

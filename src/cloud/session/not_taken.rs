@@ -23,7 +23,7 @@ impl NotTakenCount {
     pub(super) fn add(&mut self, topic: &str) {
         self.total = self.total.saturating_add(1);
         let Some(more) = self.due(Instant::now()) else {
-            return log::debug!("inbox: nobody has taken a message on {topic}, and AWS is told so");
+            return log::debug!("inbox: nobody has taken a message on {topic}, so it was refused to AWS");
         };
         let others = match more {
             0 | 1 => String::new(),
@@ -31,7 +31,7 @@ impl NotTakenCount {
         };
         journal!(
             Level::Warn, Event::InboxNotTaken, TOPIC = topic;
-            "inbox: no program and no durable subscription has taken a message on {topic}{others}; AWS is told so, and does not send it again"
+            "inbox: no program and no durable subscription has taken a message on {topic}{others}; it was refused to AWS, which does not send it again"
         );
     }
 

@@ -120,13 +120,13 @@ impl Outage {
         )
     }
 
-    /// Whether the wait may end early when the network changes or another endpoint answers. If AWS answered, throttled or dropped the
-    /// connection, full jitter must keep the gateways of a fleet apart.
+    /// Returns whether the wait may end early when the network changes or another endpoint answers. If AWS answered, throttled or dropped
+    /// the connection, full jitter must keep the gateways of a fleet apart.
     pub(super) fn may_be_cut_short(&self) -> bool {
         self.unreached
     }
 
-    /// Whether the credentials provider accepted a certificate, at `accepted`, after AWS began to drop MQTT connections.
+    /// Returns whether the credentials provider accepted a certificate, at `accepted`, after AWS began to drop MQTT connections.
     pub(super) fn proves_active(&self, accepted: Instant) -> bool {
         self.dropped_since.is_some_and(|since| accepted >= since)
     }
@@ -256,7 +256,7 @@ mod tests {
         assert!(!outage.proves_active(after(5)), "it may have been deactivated since");
         assert!(outage.proves_active(after(15)));
         outage.failed(&refused(), true, after(40));
-        assert!(!outage.proves_active(after(50)), "a refusal is no drop");
+        assert!(!outage.proves_active(after(50)), "a refusal is not a drop");
         outage.failed(&dropped(), true, after(60));
         outage.end();
         assert!(!outage.proves_active(after(70)));

@@ -41,17 +41,17 @@ impl<T: Ord + Clone> Default for PoisonDetector<T> {
 }
 
 impl<T: Ord + Clone> PoisonDetector<T> {
-    /// Whether only one message may be in flight at a time.
+    /// Returns whether only one message may be in flight at a time.
     pub(super) fn one_at_a_time(&self) -> bool {
         !self.suspected.is_empty()
     }
 
-    /// Whether `predicate` is true for a suspect.
+    /// Returns whether `predicate` is true for a suspect.
     pub(super) fn any(&self, predicate: impl FnMut(&T) -> bool) -> bool {
         self.suspected.iter().any(predicate)
     }
 
-    /// Whether the message is a suspect: it was in flight when a connection was lost, and is not cleared yet.
+    /// Returns whether the message is a suspect: it was in flight when a connection was lost, and is not cleared yet.
     pub(super) fn is_suspected(&self, message: &T) -> bool {
         self.suspected.contains(message)
     }
@@ -115,7 +115,7 @@ impl<T: Ord + Clone> PoisonDetector<T> {
         self.quiet_until = (!self.strikes.is_empty()).then(|| Instant::now() + QUIET);
     }
 
-    /// Whether the message has made AWS close connections.
+    /// Returns whether the message has made AWS close connections.
     pub(super) fn is_guilty(&self, message: &T) -> bool {
         self.quiet_until().is_none() && self.strikes.get(message).is_some_and(|strikes| *strikes >= STRIKES)
     }

@@ -19,15 +19,15 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
              another broker answers in AWS's place",
         ),
         Lost::Unanswered if repeats => Problem::configuration(format!(
-            "the connections to {endpoint} end one after the other: AWS answers PINGREQ, and does not acknowledge what it was \
-             sent before"
+            "the connections to {endpoint} end one after the other: AWS answers PINGREQ, but does not acknowledge an earlier \
+             packet"
         ))
         .next("look whether another broker answers in AWS's place; gatepost outbox shows what waits"),
         Lost::Broken(why) | Lost::GivenUp(why) => {
             Problem::wait(format!("the connection to {endpoint} was lost: {why}"))
         }
         Lost::Unanswered => Problem::wait(format!(
-            "the connection to {endpoint} was ended: AWS answers PINGREQ, but does not acknowledge what it was sent before"
+            "the connection to {endpoint} was ended: AWS answers PINGREQ, but does not acknowledge an earlier packet"
         )),
         Lost::Stale => Problem::wait(format!(
             "the connection to {endpoint} was lost: nothing was received since this machine's network changed"

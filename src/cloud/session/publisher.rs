@@ -167,7 +167,7 @@ impl Publisher {
         self.suspects.connect_failed();
     }
 
-    /// Whether AWS has not answered some messages yet.
+    /// Returns whether AWS has not answered some messages yet.
     pub(super) fn has_unacknowledged(&self) -> bool {
         !self.in_flight.is_empty()
     }
@@ -188,12 +188,12 @@ impl Publisher {
         self.rate.receive(Instant::now());
     }
 
-    /// Whether a message that makes AWS close connections was found since the last call.
+    /// Returns whether a message that makes AWS close connections was found since the last call.
     pub(super) fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.made_progress)
     }
 
-    /// Whether messages of the outbox are sent one at a time. A suspect at QoS 0 does not matter here, because it may never be sent
+    /// Returns whether messages of the outbox are sent one at a time. A suspect at QoS 0 does not matter here, because it may never be sent
     /// again.
     fn one_at_a_time(&self) -> bool {
         self.suspects.any(|suspect| matches!(suspect, Suspect::Outgoing(_)))

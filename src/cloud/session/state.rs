@@ -104,7 +104,7 @@ impl Session {
         CONNECT_INTERVAL + self.backoff.next_wait()
     }
 
-    /// Whether this is the certificate that provisioning is about, which is the newest one.
+    /// Returns whether this is the certificate that provisioning is about, which is the newest one.
     pub(super) fn is_newest(&self, identity: &Identity) -> bool {
         self.provisioning.is_about(&identity.certificate.id)
     }
@@ -127,7 +127,7 @@ impl Session {
         self.takeovers.problem().or_else(|| self.traffic.problem(thing_name))
     }
 
-    /// Whether the credentials provider has accepted this certificate since AWS began to drop its MQTT connections.
+    /// Returns whether the credentials provider has accepted this certificate since AWS began to drop its MQTT connections.
     pub(super) fn is_active(&self, identity: &Identity) -> bool {
         let accepted = self.inputs.provider_accepted.borrow();
         accepted.as_ref().is_some_and(|(accepted, at)| {

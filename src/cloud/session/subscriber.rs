@@ -116,7 +116,7 @@ impl Subscriber {
         self.confirmed = record.ok().flatten().into_iter().flatten().collect();
     }
 
-    /// Whether AWS should discard the session. If the database is new, the session may have unknown filters, whose messages nobody
+    /// Returns whether AWS should discard the session. If the database is new, the session may have unknown filters, whose messages nobody
     /// receives and which count towards AWS's limits. Or a queued message ends every connection.
     pub(super) fn wants_clean_start(&self) -> bool {
         self.has_no_record || self.poison.clean_start_is_due()
@@ -195,12 +195,12 @@ impl Subscriber {
         self.has_changed = true;
     }
 
-    /// Whether the search for a filter that ends connections has made progress since the last call.
+    /// Returns whether the search for a filter that ends connections has made progress since the last call.
     pub(super) fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.made_progress)
     }
 
-    /// Whether the set-aside filters have changed since the last call.
+    /// Returns whether the set-aside filters have changed since the last call.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.has_changed)
     }

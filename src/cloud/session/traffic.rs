@@ -50,7 +50,7 @@ impl Traffic {
         self.subscriber.disconnected(suspicious && !explained, lost).await;
     }
 
-    /// Whether the search for the message or filter that ends connections has made progress since the last call.
+    /// Returns whether the search for the message or filter that ends connections has made progress since the last call.
     pub(super) fn take_progress(&mut self) -> bool {
         self.publisher.take_progress() | self.subscriber.take_progress()
     }
@@ -116,7 +116,7 @@ impl Traffic {
     }
 }
 
-/// Whether AWS may have closed the connection because of a packet that we sent. Other reasons (a takeover, an overload, a quota,
+/// Returns whether AWS may have closed the connection because of a packet that we sent. Other reasons (a takeover, an overload, a quota,
 /// maintenance), and connections that we closed ourselves, blame no packet.
 fn may_be_our_packet(lost: &Lost) -> bool {
     match lost {

@@ -36,12 +36,12 @@ fn token(text: &str) -> Result<(SecretString, SystemTime), &'static str> {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let is_jwt = token.split('.').count() == 3 && token.split('.').all(|part| !part.is_empty());
     if !is_jwt || token.len() > MAX_TOKEN || !token.bytes().all(is_legal) {
-        return Err("its token is no JWT");
+        return Err("its token is not a JWT");
     }
     let expiration = element(text, "Expiration").and_then(|text| humantime::parse_rfc3339(text.trim()).ok());
     Ok((
         SecretString::from(token),
-        expiration.ok_or("its expiration is no time")?,
+        expiration.ok_or("its expiration is not a time")?,
     ))
 }
 
@@ -120,15 +120,15 @@ mod tests {
         assert_eq!(humantime::format_rfc3339_seconds(end).to_string(), END);
         let long = format!("a.{}.c", "b".repeat(MAX_TOKEN));
         for (body, words) in [
-            (answer("a.b", END), "no JWT"),
-            (answer("a..c", END), "no JWT"),
-            (answer("a.b.c.d", END), "no JWT"),
-            (answer("hunter2", END), "no JWT"),
-            (answer("a.hunter2 b.c", END), "no JWT"),
-            (answer("a.b\n.c", END), "no JWT"),
-            (answer(&long, END), "no JWT"),
-            (answer("a.hunter2.c", "soon"), "no time"),
-            (answer("a.hunter2.c", ""), "no time"),
+            (answer("a.b", END), "not a JWT"),
+            (answer("a..c", END), "not a JWT"),
+            (answer("a.b.c.d", END), "not a JWT"),
+            (answer("hunter2", END), "not a JWT"),
+            (answer("a.hunter2 b.c", END), "not a JWT"),
+            (answer("a.b\n.c", END), "not a JWT"),
+            (answer(&long, END), "not a JWT"),
+            (answer("a.hunter2.c", "soon"), "not a time"),
+            (answer("a.hunter2.c", ""), "not a time"),
             ("<html>hunter2</html>".to_owned(), "no token"),
             ("<WebIdentityToken>a.b.c".to_owned(), "no token"),
             (String::new(), "no token"),

@@ -95,7 +95,7 @@ fn a_change_of_each_key_is_named_and_no_other() {
         let changes = Changes::between(&old, &new);
         assert_eq!(changes.all(), [name]);
         assert_eq!(changes.at_restart.is_empty(), key.takes_effect == TakesEffect::AtReload);
-        // What waits for a restart still differs after a reload; what was loaded does not.
+        // Keys that wait for a restart still differ after a reload; loaded keys do not.
         let left = Changes::between(&old.reloaded(new.clone()), &new);
         assert_eq!(left.at_restart, changes.at_restart);
         assert!(left.at_reload.is_empty(), "{left:?}");

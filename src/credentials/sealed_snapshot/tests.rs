@@ -4,8 +4,8 @@ use crate::credentials::set::tests::{NOW, set};
 
 const ENDPOINT: &str = "c.example:443";
 
-fn purpose<'a>() -> Purpose<'a> {
-    Purpose {
+fn current_run<'a>() -> CurrentRun<'a> {
+    CurrentRun {
         endpoint: ENDPOINT.to_owned(),
         role_aliases: vec!["telemetry", "video"],
         thing_name: Some("gw-1".to_owned()),
@@ -23,7 +23,7 @@ fn entry(role_alias: &str, lifetime: u64, clock: &dyn Clock) -> Entry {
 /// Seals and unseals sets; returns the role alias of each, or the reason why it is refused.
 fn seal_and_unseal(entries: &[Entry], made: &dyn Clock, read: &dyn Clock) -> Vec<String> {
     let file = seal(entries, ENDPOINT, made).unwrap();
-    let sets = unseal(&file, &purpose(), read).unwrap();
+    let sets = unseal(&file, &current_run(), read).unwrap();
     sets.into_iter()
         .map(|set| set.map_or_else(|why| why, |entry| entry.role_alias))
         .collect()
@@ -37,7 +37,7 @@ fn a_set_is_restored_and_keeps_ageing_by_both_clocks() {
     clock.pass(Duration::from_secs(600));
     // Setting the clock back by a day must not extend the lifetime.
     clock.step_to(clock.wall() - Duration::from_secs(24 * 3600));
-    let after = unseal(&file, &purpose(), &*clock).unwrap().remove(0).unwrap();
+    let after = unseal(&file, &current_run(), &*clock).unwrap().remove(0).unwrap();
     assert_eq!(
         after.credentials.body(&*clock).expose(),
         before.credentials.body(&*clock).expose()
@@ -106,11 +106,11 @@ fn a_file_of_another_boot_or_endpoint_is_refused_as_a_whole() {
     made.pass(Duration::from_secs(5));
     let file = seal(&[entry("telemetry", 3600, &*made)], ENDPOINT, &*made).unwrap();
     let rebooted = ManualClock::at(NOW + 5);
-    let refusal = unseal(&file, &purpose(), &*rebooted).unwrap_err();
+    let refusal = unseal(&file, &current_run(), &*rebooted).unwrap_err();
     assert_eq!(refusal, "it was made before this machine was booted");
-    let elsewhere = Purpose {
+    let elsewhere = CurrentRun {
         endpoint: "d.example:443".to_owned(),
-        ..purpose()
+        ..current_run()
     };
     let refusal = unseal(&file, &elsewhere, &*made).unwrap_err();
     assert_eq!(
@@ -148,7 +148,7 @@ fn promise_14_the_next_run_knows_how_wrong_the_clock_is() {
         // The next run's clock: the same machine's, without a measurement of its own.
         let next = ManualClock::at(NOW);
         next.pass(Duration::from_secs(300));
-        let after = unseal(&file, &purpose(), &*next).unwrap().remove(0).unwrap();
+        let after = unseal(&file, &current_run(), &*next).unwrap().remove(0).unwrap();
         assert_eq!(after.credentials.remaining(&*next), Duration::from_secs(600), "{ahead}");
         assert_eq!(next.skew().unwrap().whole_seconds(), ahead);
     }
@@ -175,14 +175,14 @@ fn a_measurement_that_cannot_be_one_of_this_boots_is_not_taken() {
         ),
     ] {
         let clock = ManualClock::at(NOW);
-        unseal(sealed_with(aws_time), &purpose(), &*clock).unwrap();
+        unseal(sealed_with(aws_time), &current_run(), &*clock).unwrap();
         assert_eq!(clock.aws().last().is_some(), taken, "{aws_time}");
         let _ = (clock.skew(), clock.latest_aws_now(), clock.aws_now());
     }
     let clock = ManualClock::ahead_of_aws(NOW, 5);
     unseal(
         sealed_with(r#","aws_time":{"unix_ms":1800000000000,"boot_ms":0,"skew_ms":0}"#),
-        &purpose(),
+        &current_run(),
         &*clock,
     )
     .unwrap();

@@ -39,12 +39,12 @@ impl Rig {
         }
     }
 
-    /// Whether the watch reports a change.
+    /// Returns whether the watch reports a change.
     async fn is_woken(&mut self) -> bool {
         timeout(SOON, self.files.changed()).await.is_ok()
     }
 
-    /// Whether the kernel reports any event.
+    /// Returns whether the kernel reports any event.
     async fn receives_any_event(&mut self) -> bool {
         timeout(NEVER, self.files.next_events()).await.is_ok()
     }

@@ -44,7 +44,7 @@ impl AccessDeniedError {
     pub fn root_only(caller: &Caller, action: &str) -> Self {
         Self {
             message: format!("{caller} may not {action}"),
-            hint: "only root may: run it with sudo".to_owned(),
+            hint: "run it as root, with sudo".to_owned(),
         }
     }
 

@@ -96,12 +96,12 @@ pub async fn post(context: &Rc<ApiContext>, caller: &Caller, body: Incoming) -> 
 
 fn parse(body: &[u8]) -> Result<(LevelFilter, Option<Duration>), String> {
     let request: LevelRequest = serde_json::from_slice(body)
-        .map_err(|_| "the body is no JSON object with level, and perhaps seconds".to_owned())?;
+        .map_err(|_| "the body is not a JSON object with level, and perhaps seconds".to_owned())?;
     let level = LEVELS.iter().find(|(name, _)| *name == request.level);
     let (_, level) = level.ok_or_else(|| {
         let names = LEVELS.map(|(name, _)| name).join(", ");
         format!(
-            "{} is no log level: there are {names}",
+            "{} is not a log level: there are {names}",
             foreign_text::value(&request.level)
         )
     })?;
@@ -140,15 +140,15 @@ mod tests {
             );
         }
         for (body, text) in [
-            ("", "no JSON object"),
-            ("[]", "no JSON object"),
-            (r#"{"level":7}"#, "no JSON object"),
-            (r#"{"seconds":7}"#, "no JSON object"),
-            (r#"{"level":"debug","colour":1}"#, "no JSON object"),
-            (r#"{"level":"debug","seconds":-1}"#, "no JSON object"),
-            (r#"{"level":"off"}"#, "no log level"),
-            (r#"{"level":"DEBUG"}"#, "no log level"),
-            (r#"{"level":""}"#, "no log level"),
+            ("", "not a JSON object"),
+            ("[]", "not a JSON object"),
+            (r#"{"level":7}"#, "not a JSON object"),
+            (r#"{"seconds":7}"#, "not a JSON object"),
+            (r#"{"level":"debug","colour":1}"#, "not a JSON object"),
+            (r#"{"level":"debug","seconds":-1}"#, "not a JSON object"),
+            (r#"{"level":"off"}"#, "not a log level"),
+            (r#"{"level":"DEBUG"}"#, "not a log level"),
+            (r#"{"level":""}"#, "not a log level"),
             (r#"{"level":"debug","seconds":0}"#, "not between"),
             (r#"{"level":"debug","seconds":2678401}"#, "not between"),
         ] {

@@ -150,7 +150,7 @@ fn parse_which(text: &str) -> Result<Selection, ApiError> {
 
 fn parse_id(text: &str) -> Result<i64, ApiError> {
     text.parse()
-        .map_err(|_| ApiError::malformed(format!("\"{}\" is no message's number", text.escape_debug())))
+        .map_err(|_| ApiError::malformed(format!("\"{}\" is not a message's number", text.escape_debug())))
 }
 
 fn unknown_message(id: &str) -> ApiError {

@@ -109,7 +109,7 @@ pub async fn post(context: &ApiContext, caller: &Caller, body: Incoming) -> Resu
     context.authorize_any(caller, Permission::RoleAlias(&alias))?;
     let body = read_body(body, MAX_BODY).await?;
     let to_sign: SignRequest = serde_json::from_slice(&body).map_err(|error| {
-        ApiError::malformed(format!("the body is not what is to be signed: {error}")).hint(
+        ApiError::malformed(format!("the body does not describe a request: {error}")).hint(
             "a JSON object with service, region, method, url, and perhaps role_alias, headers, payload_hash, expires",
         )
     })?;

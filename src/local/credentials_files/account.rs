@@ -23,7 +23,7 @@ pub struct Account {
 pub struct Reader {
     /// Its name for messages, such as `user camera`.
     pub name: String,
-    /// Whom the file is opened to.
+    /// The user or group that may read the file.
     pub token_reader: TokenReader,
     /// The user's number; `None` for a group.
     pub uid: Option<u32>,

@@ -98,7 +98,7 @@ fn check(here: &Path, found: &Stat, writer: &Account, is_last: bool, default: &P
     };
     if owner != 0 && owner != writer.uid {
         let message = format!(
-            "the folder {name} belongs to {}, who can replace what is in it",
+            "the folder {name} belongs to {}, who can replace the files in it",
             name_in_message(owner)
         );
         return Err(Problem::configuration(message).next(elsewhere()));
@@ -109,7 +109,7 @@ fn check(here: &Path, found: &Stat, writer: &Account, is_last: bool, default: &P
     let by_others = found.st_mode & OTHERS_WRITE != 0;
     if (by_group || by_others) && !is_protected {
         let who = if by_others { "every user" } else { "its group" };
-        let message = format!("{who} can write into the folder {name}, and so replace what is in it");
+        let message = format!("{who} can write into the folder {name}, and so replace the files in it");
         let step = if is_last && found.st_mode & STICKY != 0 {
             elsewhere()
         } else {
@@ -132,7 +132,7 @@ fn unusable(here: &Path, error: Errno, writer: &Account) -> Problem {
             "install -d -o root -g {} -m 0775 {name} (below /run it is gone after a boot: tmpfiles.d(5))",
             writer.group
         )),
-        Errno::NOTDIR => Problem::configuration(format!("{name} is no folder")).next("choose another path"),
+        Errno::NOTDIR => Problem::configuration(format!("{name} is not a folder")).next("choose another path"),
         Errno::ACCESS => Problem::configuration(format!("{} cannot enter the folder {name}", writer.name))
             .next(format!("chmod o+x {name}")),
         error => {

@@ -78,7 +78,7 @@ pub fn content(format: FileFormat, keys: &Keys, expiration: SystemTime) -> Resul
     Ok(text)
 }
 
-/// Whether no format needs to quote a character. AWS's keys and tokens are Base64.
+/// Returns whether no format needs to quote a character. AWS's keys and tokens are Base64.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=_-.:,@%".contains(&byte)
 }

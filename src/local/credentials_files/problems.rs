@@ -53,7 +53,7 @@ pub fn occupied(path: &Path, found: Found) -> Problem {
             format!("{name} was not written by gatepost, and would be lost"),
             "move it away, or choose another path",
         ),
-        _ => (format!("{name} is no file"), "choose another path"),
+        _ => (format!("{name} is not a file"), "choose another path"),
     };
     Problem::configuration(message).next(step)
 }

@@ -121,7 +121,7 @@ fn a_file_of_a_run_without_a_record_is_replaced_and_removed() {
 type Case = (&'static str, fn(&Place), &'static str);
 
 #[test]
-fn what_is_in_the_way_is_named_and_left_alone() {
+fn an_obstacle_is_named_and_left_alone() {
     let cases: [Case; 11] = [
         ("srv/none/x", |_| {}, "/srv/none does not exist; next: install -d "),
         (
@@ -137,7 +137,7 @@ fn what_is_in_the_way_is_named_and_left_alone() {
         (
             "srv/file/x",
             |place| fs::write(place.at("srv/file"), "x").unwrap(),
-            "/srv/file is no folder",
+            "/srv/file is not a folder",
         ),
         (
             "srv/x",
@@ -147,7 +147,7 @@ fn what_is_in_the_way_is_named_and_left_alone() {
         (
             "srv/x",
             |place| fs::create_dir(place.at("srv/x")).unwrap(),
-            "/srv/x is no file",
+            "/srv/x is not a file",
         ),
         (
             "srv/x",
@@ -209,7 +209,7 @@ fn a_folder_of_another_user_is_refused() {
             61001,
             0,
             0o755,
-            Some("belongs to uid 61001, who can replace what is in it"),
+            Some("belongs to uid 61001, who can replace the files in it"),
         ),
         (61001, 61001, 0o700, Some("belongs to uid 61001")),
         (0, 61001, 0o775, Some("its group can write into the folder")),

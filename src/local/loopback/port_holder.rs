@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_found_at_its_own_port_and_nobody_at_a_free_one() {
+    fn this_process_is_found_at_its_own_port_and_none_at_a_free_one() {
         for place in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {
             // A machine may have no IPv6.
             let Ok(listener) = TcpListener::bind(place) else {

@@ -204,7 +204,7 @@ async fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-/// Whether more bytes may be read from the client now.
+/// Returns whether more bytes may be read from the client now.
 fn reads(client: &mut Client, input: &BytesMut) -> bool {
     let has_room = input.len() <= usize::try_from(MAX_PACKET).unwrap_or(usize::MAX);
     let is_read = !client.server.is_waiting() && client.server.output().len() <= MAX_OUTPUT;

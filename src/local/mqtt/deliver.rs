@@ -82,7 +82,7 @@ impl Client {
         }
     }
 
-    /// Whether messages wait for the client, so that its time limit applies.
+    /// Returns whether messages wait for the client, so that its time limit applies.
     pub(super) fn is_awaited(&self) -> bool {
         let session = self.session.as_ref();
         session.is_some_and(|session| !session.in_flight.is_empty() || session.inbox.oldest().is_some())
@@ -158,7 +158,7 @@ fn send(
 }
 
 impl Session {
-    /// Whether the message is one that this client published and AWS sends back. This matters only to subscriptions with No Local.
+    /// Returns whether the message is one that this client published and AWS sends back. This matters only to subscriptions with No Local.
     fn is_own(&mut self, queued: &QueuedMessage) -> bool {
         let message = &queued.message;
         !message.retained

@@ -36,7 +36,7 @@ impl OwnMessages {
         self.order.push_back((hash, is_qos_0.then(|| now + QOS_0_TIME)));
     }
 
-    /// Whether an incoming message is one of the client's own.
+    /// Returns whether an incoming message is one of the client's own.
     pub(super) fn contains(&mut self, topic: &str, payload: &[u8], now: Instant) -> bool {
         while matches!(self.order.front(), Some((_, Some(until))) if *until < now) {
             self.forget_oldest();

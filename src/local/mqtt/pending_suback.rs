@@ -21,7 +21,7 @@ pub(super) enum Answer {
 }
 
 impl PendingSuback {
-    /// Whether all answers are known.
+    /// Returns whether all answers are known.
     pub(super) fn is_complete(&self) -> bool {
         self.answers.iter().all(|answer| matches!(answer, Answer::Known(_)))
     }

@@ -95,7 +95,7 @@ impl Registry {
         }
     }
 
-    /// Whether the client is connected.
+    /// Returns whether the client is connected.
     pub fn is_connected(&self, key: &ClientKey) -> bool {
         self.connected.borrow().contains_key(key)
     }

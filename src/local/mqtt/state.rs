@@ -69,7 +69,7 @@ impl MqttState {
         &self.socket_path
     }
 
-    /// Whether programs can connect to the Unix socket.
+    /// Returns whether programs can connect to the Unix socket.
     pub fn has_socket(&self) -> bool {
         self.configured.borrow().socket
     }
@@ -89,7 +89,7 @@ impl MqttState {
         self.listeners.borrow_mut().clear();
     }
 
-    /// Whether programs can connect to at least one configured listener.
+    /// Returns whether programs can connect to at least one configured listener.
     pub fn is_listening(&self) -> bool {
         let configured = *self.configured.borrow();
         let expected = usize::from(configured.socket) + usize::from(configured.listen.is_some());

@@ -30,7 +30,7 @@ impl StoredMessages {
         }
     }
 
-    /// Whether the message may have been sent before.
+    /// Returns whether the message may have been sent before.
     pub(super) fn is_sent(&self, number: i64) -> bool {
         match self.sent {
             Some(sent) => number <= sent,
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_sent_before_is_sent_as_a_repeated_message() {
+    fn a_message_that_may_have_been_sent_before_is_marked_as_repeated() {
         // Within the same run the number is known exactly.
         let mut stored = StoredMessages::new(Some(5), 9);
         assert!(stored.is_sent(5) && !stored.is_sent(6));

@@ -33,7 +33,7 @@ struct Publication {
 /// # Errors
 /// If no rule allows its topic, or AWS would not accept it.
 pub(super) fn check_will(context: &ApiContext, caller: &Caller, will: &Will, thing: &str) -> Result<(), Refusal> {
-    check_message(context, caller, as_message(will), thing)
+    check_message(context, caller, will_as_publish(will), thing)
         .map(drop)
         .map_err(|refusal| Refusal::new(refusal.code, format!("its will: {}", refusal.words)))
 }
@@ -75,7 +75,7 @@ fn publish(publication: &Publication) {
         thing,
         will,
     } = publication;
-    let message: Message = match check_message(context, caller, as_message(will), thing) {
+    let message: Message = match check_message(context, caller, will_as_publish(will), thing) {
         Ok(message) => message,
         Err(refusal) => return context.mqtt.log.refuse_message(name, &will.topic, &refusal.words),
     };
@@ -92,7 +92,7 @@ fn publish(publication: &Publication) {
     });
 }
 
-fn as_message(will: &Will) -> Publish {
+fn will_as_publish(will: &Will) -> Publish {
     Publish {
         qos: will.qos,
         retain: will.retain,

@@ -56,19 +56,19 @@ impl AckGuard {
         }
     }
 
-    /// Whether AWS expects an acknowledgement. The number of such messages is bounded by AWS.
+    /// Returns whether AWS expects an acknowledgement. The number of such messages is bounded by AWS.
     pub fn is_required(&self) -> bool {
         self.acknowledge.is_some()
     }
 
-    /// Whether the connection that delivered the message is lost. AWS then sends the message again.
+    /// Returns whether the connection that delivered the message is lost. AWS then sends the message again.
     pub fn connection_lost(&self) -> bool {
         self.acknowledge
             .as_ref()
             .is_some_and(|acknowledge| acknowledge.session.is_closed())
     }
 
-    /// Whether AWS sends no further message to any program until this or another one is acknowledged.
+    /// Returns whether AWS sends no further message to any program until this or another one is acknowledged.
     pub fn blocks_others(&self) -> bool {
         self.acknowledge
             .as_ref()

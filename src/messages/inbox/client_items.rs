@@ -52,7 +52,7 @@ pub(super) struct ClientFilter {
 }
 
 impl ClientFilter {
-    /// Whether the retained messages for this filter may still arrive.
+    /// Returns whether the retained messages for this filter may still arrive.
     pub(super) fn expects_retained(&self, now: Duration) -> bool {
         self.wants_retained
             && self
@@ -62,7 +62,7 @@ impl ClientFilter {
 }
 
 impl QueuedMessage {
-    /// Whether nothing else limits the number of such messages.
+    /// Returns whether nothing else limits the number of such messages.
     pub(super) fn is_unbounded(&self) -> bool {
         self.stored.is_none() && !self.ack.is_required()
     }

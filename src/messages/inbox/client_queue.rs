@@ -117,7 +117,7 @@ impl ClientQueue {
         });
     }
 
-    /// Whether a filter of the client matches the topic.
+    /// Returns whether a filter of the client matches the topic.
     pub(super) fn is_subscribed(&self, topic: &str) -> bool {
         self.filters.borrow().keys().any(|filter| topic::matches(filter, topic))
     }

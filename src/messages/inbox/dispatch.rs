@@ -85,7 +85,7 @@ fn push_to_clients(state: &InboxState, message: &Arc<Received>, ack: &AckGuard) 
     }
 }
 
-/// Whether the retained messages for a stream may still arrive.
+/// Returns whether the retained messages for a stream may still arrive.
 fn expects_retained(stream: &Stream, now: Duration) -> bool {
     stream
         .confirmed

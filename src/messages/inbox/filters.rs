@@ -86,7 +86,7 @@ pub fn minimal_cover<'a>(interests: impl Iterator<Item = Interest<'a>>) -> Desir
     cover
 }
 
-/// Whether a filter has wildcards.
+/// Returns whether a filter has wildcards.
 pub fn has_wildcard(filter: &str) -> bool {
     filter.contains(['+', '#'])
 }

@@ -103,7 +103,7 @@ impl InboxState {
         }
     }
 
-    /// Whether the durable subscriptions of earlier starts are known.
+    /// Returns whether the durable subscriptions of earlier starts are known.
     pub(super) fn is_durable_loaded(&self) -> bool {
         *self.durable_loaded.borrow()
     }
@@ -149,7 +149,7 @@ impl InboxState {
         matching.map(|subscription| subscription.name.clone()).collect()
     }
 
-    /// Whether any program subscribes to this topic.
+    /// Returns whether any program subscribes to this topic.
     pub(super) fn is_subscribed(&self, topic: &str) -> bool {
         let (streams, durable, suspended) = (self.streams.borrow(), self.durable.borrow(), self.suspended.borrow());
         let is_streamed = |stream: &Rc<Stream>| !stream.has_ended() && topic::matches(&stream.filter, topic);
@@ -161,8 +161,8 @@ impl InboxState {
             })
     }
 
-    /// Whether a retained message is new to the durable subscription: it has just started, and this is the first message of
-    /// the topic. AWS sends retained messages again whenever another program subscribes to the filter.
+    /// Returns whether a retained message is new to the durable subscription: it has just started, and this is the first message of the
+    /// topic. AWS sends retained messages again whenever another program subscribes to the filter.
     fn is_new_retained(&self, name: &str, topic: &str, now: Duration) -> bool {
         self.started.borrow_mut().get_mut(name).is_some_and(|started| {
             started

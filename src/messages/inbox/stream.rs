@@ -163,7 +163,7 @@ impl Stream {
         self.wake();
     }
 
-    /// Whether the rules still allow the stream's filter to its program.
+    /// Returns whether the rules still allow the stream's filter to its program.
     pub(super) fn is_allowed(&self) -> bool {
         Reader::allows(self, &self.filter)
     }

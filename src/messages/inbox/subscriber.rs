@@ -16,7 +16,7 @@ pub struct Subscriber {
     pub reader: String,
     /// Owner of the subscription if it is durable.
     pub owner: Owner,
-    /// Which users share an account.
+    /// Finds the account of a user.
     pub accounts: Arc<UserAccounts>,
     /// Topic filter: checked, with placeholders filled in.
     pub filter: String,

@@ -84,7 +84,7 @@ enum Reader {
     LeavesWithIt,
     /// Disconnects before it reads.
     Leaves,
-    /// Is subscribed to something else.
+    /// Subscribes to something else.
     Elsewhere,
     /// Has a durable subscription.
     Durable,

@@ -31,7 +31,7 @@ pub(super) struct PendingMessage {
 }
 
 impl PendingMessage {
-    /// Whether AWS keeps the message until it is acknowledged.
+    /// Returns whether AWS keeps the message until it is acknowledged.
     pub(super) fn can_wait(&self) -> bool {
         self.ack.is_required()
     }
@@ -71,7 +71,7 @@ impl Unstored {
         }
     }
 
-    /// Whether the message has to wait for earlier ones. Messages without acknowledgement do not wait.
+    /// Returns whether the message has to wait for earlier ones. Messages without acknowledgement do not wait.
     pub(super) fn must_wait(&self, pending: &PendingMessage) -> bool {
         pending.can_wait() && !self.queue.borrow().is_empty()
     }

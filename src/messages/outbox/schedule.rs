@@ -118,7 +118,7 @@ impl Schedule {
         })
     }
 
-    /// Whether any message waits to be sent.
+    /// Returns whether any message waits to be sent.
     pub(in crate::messages) fn any_waiting(&self) -> bool {
         !self.retransmit.is_empty() || !self.queues.is_empty()
     }
@@ -146,17 +146,17 @@ impl Schedule {
         queue.express.iter().copied().find(|id| !is_blocked(id))
     }
 
-    /// Whether an older message of the same topic is deferred.
+    /// Returns whether an older message of the same topic is deferred.
     fn is_blocked(&self, id: i64, key: TopicKey) -> bool {
         self.deferred.range(..id).any(|(_, deferred)| *deferred == key)
     }
 
-    /// Whether the message is in an express lane, or was taken from it.
+    /// Returns whether the message is in an express lane, or was taken from it.
     pub(in crate::messages) fn is_express(&self, id: i64) -> bool {
         self.express.contains_key(&id)
     }
 
-    /// Whether a message of the backlog may be sent: no older one of its topic is in the express lane or deferred.
+    /// Returns whether a message of the backlog may be sent: no older one of its topic is in the express lane or deferred.
     pub(in crate::messages) fn may_follow(&self, id: i64, account: &Account, topic: &str) -> bool {
         let key = self.topics.key(account, topic);
         self.topics.get(key).express == 0 && !self.is_blocked(id, key)
@@ -267,7 +267,7 @@ impl Schedule {
         }
     }
 
-    /// Whether the message was sent and AWS has not answered yet.
+    /// Returns whether the message was sent and AWS has not answered yet.
     pub(in crate::messages) fn is_in_flight(&self, id: i64) -> bool {
         self.in_flight.contains_key(&id)
     }

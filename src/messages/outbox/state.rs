@@ -142,7 +142,7 @@ impl OutboxState {
         self.acknowledged.insert(message.id);
     }
 
-    /// Whether the current transaction deletes messages.
+    /// Returns whether the current transaction deletes messages.
     pub(in crate::messages) fn deletes_messages(&self) -> bool {
         let removes = |change: &OutboxChange| matches!(change, OutboxChange::Removed { .. });
         !self.acknowledged.is_empty() || self.changes.iter().any(removes)

@@ -51,7 +51,7 @@ fn prose_of_older_databases_is_parsed() {
 }
 
 #[test]
-fn owners_are_compared_by_what_identifies_them() {
+fn owners_are_compared_by_their_identity() {
     let unit = |unit: &str, uid| Owner::Unit {
         unit: unit.to_owned(),
         uid,

@@ -76,7 +76,7 @@ impl StoreError {
     }
 }
 
-/// Whether the file itself is corrupt, so that a retry cannot help.
+/// Returns whether the file itself is corrupt, so that a retry cannot help.
 pub(in crate::messages) fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

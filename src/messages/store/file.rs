@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corrupt_file_is_told_from_one_that_cannot_be_opened() {
+    fn a_corrupt_file_is_distinguished_from_one_that_cannot_be_opened() {
         let folder = tempfile::tempdir().unwrap();
         let path = path(folder.path());
         fs::write(&path, vec![b'x'; 8192]).unwrap();

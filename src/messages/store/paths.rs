@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn remove_draft_removes_what_an_interrupted_copy_has_left() {
+    fn remove_draft_removes_the_rest_of_an_interrupted_copy() {
         let folder = tempfile::tempdir().unwrap();
         let draft = draft_of(&folder.path().join("messages.db"));
         let journal = with_suffix(&draft, "-journal");

@@ -56,7 +56,7 @@ impl SpaceReserve {
         }
     }
 
-    /// Whether the disk has room for the reserve and the log. If that is unknown, `take` finds out.
+    /// Returns whether the disk has room for the reserve and the log. If that is unknown, `take` finds out.
     fn disk_has_room(&self) -> bool {
         let folder = self.path.parent().and_then(|folder| statvfs(folder).ok());
         folder.is_none_or(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SIZE + LOG_ROOM)
@@ -74,7 +74,7 @@ impl SpaceReserve {
         shrink(connection);
     }
 
-    /// Whether new messages can be written. Takes the reserve again if the disk has room.
+    /// Returns whether new messages can be written. Takes the reserve again if the disk has room.
     pub(in crate::messages) fn has_room(&mut self, connection: &Connection) -> bool {
         if !self.taken {
             shrink(connection);

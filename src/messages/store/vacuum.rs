@@ -67,7 +67,7 @@ fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// Whether free pages of the file can be returned.
+/// Returns whether free pages of the file can be returned.
 pub(in crate::messages) fn is_incremental(connection: &Connection) -> rusqlite::Result<bool> {
     let mode: i64 = connection.query_row("PRAGMA auto_vacuum", (), |row| row.get(0))?;
     Ok(mode == INCREMENTAL)

@@ -106,7 +106,7 @@ fn refuse_all(jobs: VecDeque<Job>, error: &StoreError, outcomes: &mut Outcomes) 
     outcomes.extend(jobs.into_iter().map(refuse));
 }
 
-/// Whether there is room for new messages, after the deferred deletes if necessary.
+/// Returns whether there is room for new messages, after the deferred deletes if necessary.
 fn has_room(database: &mut Database) -> bool {
     if database.has_room() {
         return true;

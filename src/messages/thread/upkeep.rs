@@ -4,7 +4,7 @@ use crate::messages::database::Database;
 use crate::messages::inbox::durable::deliveries::delete_leftovers;
 use crate::messages::store::vacuum::{count_surplus_pages, return_pages, truncate};
 
-/// Whether there is such work.
+/// Returns whether there is such work.
 pub(super) fn is_needed(database: &Database) -> bool {
     database.durable.has_leftovers || surplus_pages(database).is_ok_and(|pages| pages > 0)
 }

@@ -110,7 +110,7 @@ impl Client {
         }
     }
 
-    /// Whether a message is new, and not a repetition of one that we have not acknowledged yet: one PUBACK answers both.
+    /// Returns whether a message is new, and not a repetition of one that we have not acknowledged yet: one PUBACK answers both.
     fn is_new(&mut self, packet_id: Option<u16>) -> Result<bool, ProtocolError> {
         let Some(id) = packet_id else { return Ok(true) };
         if self.unacknowledged.contains(&id) {
@@ -123,7 +123,7 @@ impl Client {
             return Err(ProtocolError::with_code(
                 code,
                 "MQTT-3.3.4-9",
-                "more messages than it was told to send unacknowledged",
+                "more unacknowledged messages than gatepost permits",
             ));
         }
         self.unacknowledged.insert(id);

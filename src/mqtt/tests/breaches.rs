@@ -127,7 +127,7 @@ fn each_breach_ends_the_connection_and_names_its_statement() {
             "MQTT-1.5.5-1",
         ),
         (
-            "a large packet that is no message",
+            "a large packet that is not a message",
             vec![0x40, 0xff, 0xff, 0x7f],
             0x95,
             "MQTT-3.1.2-24",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 #[test]
-fn what_connack_says_is_kept_to() {
+fn the_limits_of_connack_are_read() {
     let connack = |body: &[u8]| {
         let mut input = BytesMut::from(&packet(0x20, body)[..]);
         let frame = Framer::new(Sender::Server).next(&mut input)?.unwrap();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::*;
 
 #[test]
-fn what_is_received_decides_whether_the_server_is_there() {
+fn only_received_data_counts_as_a_sign_of_life() {
     let begun = Instant::now();
     let at = |seconds: u64| begun + Duration::from_secs(seconds);
     // A program publishes each second; nothing comes back.
@@ -45,7 +45,7 @@ fn what_is_received_decides_whether_the_server_is_there() {
     assert_eq!(
         liveness.overdue(sent, at(200)),
         None,
-        "what it has not read it cannot answer"
+        "the server cannot answer a packet that it has not read"
     );
     liveness.received(at(200));
     liveness.answered(at(200));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_odd_and_allowed_is_borne() {
+fn unusual_but_allowed_packets_are_accepted() {
     // Each case ends with the PUBACK of packet 1, which must still arrive.
     let puback = packet(0x40, &[0, 1]);
     let user = [0x26, 0, 0, 0, 0].repeat(MAX_USER_PROPERTIES);

@@ -61,7 +61,7 @@ pub(super) fn identity(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     found.push(Finding::reported(id, "identity", part, problem));
 }
 
-/// Whether the identity reports that the certificate in use has expired.
+/// Returns whether the identity reports that the certificate in use has expired.
 fn has_expired(snapshot: &Snapshot) -> bool {
     let problem = snapshot.identity.problem.as_ref();
     let is_reported = problem.is_some_and(|problem| problem.event == Some(Event::CertificateExpiring));

@@ -20,12 +20,12 @@ const NAMES: [&str; 14] = [
 /// Names of a PIN in assignments only, which elsewhere may be a part of the PIN.
 const OTHER_NAMES: [&str; 4] = ["pass", "userpass", "secret", "key"];
 
-/// Whether a word is a name of a PIN.
+/// Returns whether a word is a name of a PIN.
 pub(super) fn is_name_of_pin(text: &str) -> bool {
     has_word_of(&NAMES, text)
 }
 
-/// Whether the line is an assignment: `PIN=1234`, `export TOKEN_PIN=1234`, `pin: 1234`, `"passwd": 1234`, `- user-pin = 1234`,
+/// Returns whether the line is an assignment: `PIN=1234`, `export TOKEN_PIN=1234`, `pin: 1234`, `"passwd": 1234`, `- user-pin = 1234`,
 /// `Enter PIN: 1234`, `PIN 1234`.
 pub(super) fn is_assignment(line: &str) -> bool {
     const WORDS: [&str; 7] = ["export ", "set ", "declare ", "let ", "const ", "Environment=", "- "];
@@ -39,16 +39,16 @@ pub(super) fn is_assignment(line: &str) -> bool {
     name.split(' ').any(is_name_of_pin) && name.split(' ').all(is_plain) || has_value && has_word_of(&OTHER_NAMES, name)
 }
 
-/// Whether the line is a name and a PIN, as in `PIN 1234`. A passphrase may begin with such a name, but one of two words rarely
-/// has a digit.
+/// Returns whether the line is a name and a PIN, as in `PIN 1234`. A passphrase may begin with such a name, but one of two words rarely has
+/// a digit.
 fn is_name_and_number(line: &str) -> bool {
     line.split_once(' ').is_some_and(|(name, value)| {
         is_name_of_pin(name) && !value.contains(' ') && value.bytes().any(|byte| byte.is_ascii_digit())
     })
 }
 
-/// Whether the line has a comment: `1234 # the PIN`, `1234 // user PIN`, `# PIN`. A comment with another mark than ` # ` must
-/// name the PIN.
+/// Returns whether the line has a comment: `1234 # the PIN`, `1234 // user PIN`, `# PIN`. A comment with another mark than ` # ` must name
+/// the PIN.
 pub(super) fn has_comment(line: &str) -> bool {
     const MARKS: [&str; 5] = [" #", " //", " ;", " --", " <-"];
     let names_pin = |comment: &str| {
@@ -59,7 +59,7 @@ pub(super) fn has_comment(line: &str) -> bool {
     line.starts_with("# ") || line.contains(" # ") || MARKS.iter().any(behind)
 }
 
-/// Whether the line is a placeholder: `CHANGEME`, `change-me`, `YOUR_PIN_HERE`. A single word in lower case may be a default PIN.
+/// Returns whether the line is a placeholder: `CHANGEME`, `change-me`, `YOUR_PIN_HERE`. A single word in lower case may be a default PIN.
 pub(super) fn is_placeholder(line: &str) -> bool {
     const ORDERS: [&str; 7] = ["changeme", "replaceme", "fillme", "fillmein", "fixme", "todo", "tbd"];
     const MARKS: [&str; 6] = ["your", "insert", "enter", "put", "replace", "here"];
@@ -77,7 +77,7 @@ fn has_word_of(names: &[&str], text: &str) -> bool {
     is_plain(&lower) && lower.split(['_', '-', '.']).any(without_number)
 }
 
-/// Whether a word has only characters that are allowed in names.
+/// Returns whether a word has only characters that are allowed in names.
 fn is_plain(word: &str) -> bool {
     word.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))

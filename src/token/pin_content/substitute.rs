@@ -2,13 +2,13 @@
 
 use super::names::is_name_of_pin;
 
-/// Whether the line is JSON: `{"pin": "1234"}`, `["1234"]`.
+/// Returns whether the line is JSON: `{"pin": "1234"}`, `["1234"]`.
 pub(super) fn is_json(line: &str) -> bool {
     (line.starts_with('{') && line.ends_with('}') || line.starts_with('[') && line.ends_with(']')) && line.contains('"')
 }
 
-/// Whether the line is a template or a variable: `${PIN}`, `$(cat pin)`, `{{ pin }}`, `%(pin)s`, `ENC[...]`; and `$PIN`,
-/// `%PIN%`, `@PIN@`, `__PIN__` by the name.
+/// Returns whether the line is a template or a variable: `${PIN}`, `$(cat pin)`, `{{ pin }}`, `%(pin)s`, `ENC[...]`; and `$PIN`, `%PIN%`,
+/// `@PIN@`, `__PIN__` by the name.
 pub(super) fn is_unfilled(line: &str) -> bool {
     const PAIRS: [(&str, &str); 9] = [
         ("${", "}"),
@@ -35,13 +35,13 @@ pub(super) fn is_unfilled(line: &str) -> bool {
     name.is_some_and(is_name_of_pin)
 }
 
-/// Whether the line is a null value, such as the `null` of jq.
+/// Returns whether the line is a null value, such as the `null` of jq.
 pub(super) fn is_no_value(line: &str) -> bool {
     const WORDS: [&str; 6] = ["null", "(null)", "none", "nil", "undefined", "[object object]"];
     WORDS.contains(&line.to_ascii_lowercase().as_str())
 }
 
-/// Whether the line consists of asterisks or bullets, which programs show instead of a PIN.
+/// Returns whether the line consists of asterisks or bullets, which programs show instead of a PIN.
 pub(super) fn is_masked(line: &str) -> bool {
     line.chars().count() > 2
         && line
@@ -49,8 +49,8 @@ pub(super) fn is_masked(line: &str) -> bool {
             .all(|letter| matches!(letter, '*' | '\u{2022}' | '\u{25cf}' | '\u{b7}'))
 }
 
-/// Whether the line is a path in a system folder, a URL or the name of a secret in a vault. Other text that begins with a slash
-/// may be base64.
+/// Returns whether the line is a path in a system folder, a URL or the name of a secret in a vault. Other text that begins with a slash may
+/// be base64.
 pub(super) fn is_place(line: &str) -> bool {
     const PREFIXES: [&str; 22] = [
         "/etc/",
@@ -84,7 +84,7 @@ pub(super) fn is_place(line: &str) -> bool {
     is_url || is_windows || PREFIXES.iter().any(|prefix| path.starts_with(prefix))
 }
 
-/// Whether the line is a command: `printf '%s\n' 1234`, `cat /etc/pin`, `tpm2_ptool init --userpin=1234`, `--pin 1234`.
+/// Returns whether the line is a command: `printf '%s\n' 1234`, `cat /etc/pin`, `tpm2_ptool init --userpin=1234`, `--pin 1234`.
 pub(super) fn is_command(line: &str) -> bool {
     const COMMANDS: [&str; 7] = [
         "printf '",

@@ -118,7 +118,7 @@ fn bad_uris_get_a_reason_and_no_value_is_repeated() {
         ("pkcs11:object=a/b", "percent-encoded"),
         ("pkcs11:object=%ff", "not UTF-8"),
         ("pkcs11:type=cert", "other than \"private\""),
-        ("pkcs11:slot-id=+1", "no number"),
+        ("pkcs11:slot-id=+1", "not a number"),
         ("pkcs11:object=a?pin-value=hunter2", "token.pin-file"),
         ("pkcs11:object=a?pin-source=file:/etc/pin", "token.pin-file"),
         ("pkcs11:object=a?module-path=/lib/x.so", "token.module"),

@@ -106,7 +106,7 @@ impl Cloud {
             .read(|account| account.standing(certificate, SystemTime::now()))
     }
 
-    /// Whether this client ID may connect again already. If so, records this CONNECT.
+    /// Returns whether this client ID may connect again already. If so, records this CONNECT.
     pub(crate) fn may_connect_now(&self, client_id: &str) -> bool {
         let interval = self.switches.get(|switches| switches.connect_interval);
         let now = Instant::now();

@@ -127,7 +127,7 @@ fn region_is_served(region: &str, endpoint: &Endpoint) -> bool {
     }
 }
 
-/// Whether the text looks like a Region's name (us-east-2, ap-southeast-4, us-gov-west-1): words, then a number.
+/// Returns whether the text looks like a Region's name (us-east-2, ap-southeast-4, us-gov-west-1): words, then a number.
 pub fn is_region(name: &str) -> bool {
     name.rsplit_once('-').is_some_and(|(words, number)| {
         let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());

@@ -84,7 +84,7 @@ fn errors_come_in_the_order_of_the_table() {
 }
 
 #[test]
-fn what_may_not_connect_gets_no_http() {
+fn a_caller_that_may_not_connect_gets_no_http() {
     let (cloud, _fleet, device) = ready();
     with_alias(&cloud).unwrap();
     let stranger = Fleet::new().device_v1_kept();

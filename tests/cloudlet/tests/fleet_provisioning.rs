@@ -51,7 +51,7 @@ fn a_device_gets_a_certificate_and_a_thing() {
 }
 
 #[test]
-fn what_cannot_be_signed_is_rejected_with_the_reason() {
+fn a_request_that_cannot_be_signed_is_rejected_with_the_reason() {
     let stage = Stage::new();
     let (_, good) = stage.signing_request("ec -pkeyopt ec_paramgen_curve:P-256");
     let (_, weak) = stage.signing_request("rsa:1024");

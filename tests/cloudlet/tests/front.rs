@@ -63,7 +63,7 @@ fn lifecycle_events_are_published() {
 }
 
 #[test]
-fn a_connection_that_a_policy_denies_is_told_of_as_its_switch_says() {
+fn a_connection_that_a_policy_denies_is_answered_as_its_switch_demands() {
     let (cloud, fleet) = cloudlet_with_fleet(Options::quick());
     let device = fleet.device_v1("gw-1");
     provision(&cloud, &device);

@@ -78,7 +78,7 @@ fn provisioning_takes_its_steps_in_the_documented_order() {
 }
 
 #[test]
-fn what_the_template_cannot_use_stays_pending() {
+fn a_certificate_that_the_template_cannot_use_stays_pending() {
     let (cloud, fleet) = cloudlet_with_fleet(Options::quick());
     for (name, subject, reason) in [
         ("dotted", "/C=IN/CN=gw.example", "does not match"),

@@ -104,7 +104,7 @@ fn a_template_knows_all_eight_parameters() {
 
 /// If provisioning fails, the certificate stays PENDING_ACTIVATION and nothing is created; only the operator learns the reason.
 #[test]
-fn whatever_a_template_or_its_role_lacks_leaves_the_certificate_pending() {
+fn a_fault_of_the_template_or_its_role_leaves_the_certificate_pending() {
     let arn = "arn:aws:iam::123456789012:role/JITPRole";
     let named = |properties| template(&[thing(properties)]);
     let simple = || named(json!({ "ThingName": by("CommonName") }));
@@ -196,7 +196,7 @@ fn whatever_a_template_or_its_role_lacks_leaves_the_certificate_pending() {
 
 /// developer guide, provision-template: an invalid template is refused when it is created.
 #[test]
-fn what_is_no_template_is_refused() {
+fn invalid_templates_are_refused() {
     let with =
         |resources: &str| format!("{{\"Parameters\":{{\"P\":{{\"Type\":\"String\"}}}},\"Resources\":{{{resources}}}}}");
     let certificate = r#""c":{"Type":"AWS::IoT::Certificate","Properties":{"CertificateId":{"Ref":"P"}}}"#;

@@ -52,7 +52,7 @@ fn cases(world: &World, good: &str) -> Vec<Case> {
         case(
             "no X.509",
             "-----BEGIN CERTIFICATE-----\nZ2F0ZXBvc3Q=\n-----END CERTIFICATE-----\n".to_owned(),
-            "has a certificate (number 1) whose content is no X.509 certificate",
+            "has a certificate (number 1) whose content is not an X.509 certificate",
             "copy the certificate there again",
         ),
         case(

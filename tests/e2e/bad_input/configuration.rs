@@ -42,7 +42,7 @@ fn a_fault_in_a_file_is_reported_with_its_position() {
         (
             mqtt.as_str(),
             "a1 iot example",
-            "aws.mqtt-endpoint: \"a1 iot example\" is no host name",
+            "aws.mqtt-endpoint: \"a1 iot example\" is not a host name",
         ),
         (
             mqtt.as_str(),
@@ -63,7 +63,7 @@ fn a_fault_in_a_file_is_reported_with_its_position() {
         (
             "name = \"telemetry\"",
             "name = \"a b\"",
-            "role-alias[0].name: \"a b\" is no role alias",
+            "role-alias[0].name: \"a b\" is not a role alias",
         ),
     ];
     for (old, new, finding) in cases {

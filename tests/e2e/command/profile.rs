@@ -207,7 +207,7 @@ fn a_profile_that_other_credentials_would_hide_is_refused() {
     fs::create_dir(&credentials).unwrap();
     let (code, _, reason) = set_up(&[], &[]);
     assert_eq!(code, 0, "{reason}");
-    contains_all(&reason, &["credentials cannot be read: it is no file"]);
+    contains_all(&reason, &["credentials cannot be read: it is not a file"]);
     fs::remove_dir(&credentials).unwrap();
 
     let (code, _, reason) = set_up(&[], &[("AWS_ACCESS_KEY_ID", "AKIAhunter2")]);

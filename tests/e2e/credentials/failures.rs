@@ -38,7 +38,7 @@ impl Failure {
         if self.refused { "configuration" } else { "wait" }
     }
 
-    /// Whether to test it also while valid credentials exist: one failure for each way in which a refresh can fail.
+    /// Returns whether to test it also while valid credentials exist: one failure for each way in which a refresh can fail.
     pub(super) fn fits_a_refresh(&self) -> bool {
         let these = [
             "denied", "internal", "huge", "no-json", "expired", "garbage", "cut", "moved",

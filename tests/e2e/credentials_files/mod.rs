@@ -166,7 +166,7 @@ fn a_file_goes_with_its_credentials_its_entry_and_the_daemon() {
 }
 
 #[test]
-fn what_keeps_a_file_from_being_written_is_named_by_every_output() {
+fn every_output_names_the_reason_why_a_file_is_not_written() {
     if !user::is_root() {
         return;
     }
@@ -182,7 +182,7 @@ fn what_keeps_a_file_from_being_written_is_named_by_every_output() {
     let cases = [
         (
             entry(own, "aws", &at("foreign/keys")),
-            "belongs to uid 61005, who can replace what is in it",
+            "belongs to uid 61005, who can replace the files in it",
         ),
         (
             entry(own, "aws", &at("link/keys")),

@@ -120,7 +120,7 @@ fn each_fault_of_an_enrolment_program_is_named_and_nothing_is_installed() {
     for (script, words) in [
         ("cat >/dev/null; exit 75".to_owned(), "has not decided yet"),
         ("echo 3600; exit 75".to_owned(), "has not decided yet"),
-        ("echo later; exit 75".to_owned(), "no number of seconds"),
+        ("echo later; exit 75".to_owned(), "not a number of seconds"),
         (
             "echo serial unknown; exit 77".to_owned(),
             "the CA refuses, by the enrolment program: serial unknown",

@@ -82,7 +82,7 @@ fn each_fault_of_the_server_is_named_and_nothing_is_installed() {
         (sending(BodyForm::Html), "web page"),
         (sending(BodyForm::Empty), "the answer is empty"),
         (sending(BodyForm::BrokenBase64), "neither base64 nor PEM"),
-        (sending(BodyForm::Truncated), "no complete PKCS#7"),
+        (sending(BodyForm::Truncated), "not complete PKCS#7"),
         (sending(BodyForm::NoCertificates), "without certificates"),
         (issuing(CertificateFault::OtherKey), "no certificate for the key"),
         (issuing(CertificateFault::OtherName), "not-gw-1"),
@@ -135,7 +135,7 @@ fn each_form_of_a_good_answer_is_taken() {
 }
 
 #[test]
-fn an_answer_that_was_lost_with_a_secret_that_works_once_is_told_so() {
+fn a_lost_answer_to_a_single_use_secret_is_reported_as_such() {
     let mut enrolling = Enrolling::new(true, Options::default());
     enrolling.begin(answering(AnswerFault::LostAfterIssue));
     enrolling.wait_for_failure("localhost");
@@ -175,5 +175,5 @@ fn an_unreachable_or_untrusted_server_is_reported() {
     fs::write(enrolling.path().join("est-root.pem"), enrolling.server.ca_pem()).unwrap();
     enrolling.expect(Switches::default(), "TLS with localhost");
     fs::remove_file(enrolling.path().join("secret")).unwrap();
-    enrolling.expect(Switches::default(), "nothing to ask for the first one with");
+    enrolling.expect(Switches::default(), "no credential to request the first one with");
 }

@@ -153,7 +153,7 @@ fn the_acknowledgement_of_aws_is_waited_for() {
 }
 
 #[test]
-fn a_subscription_prints_what_comes_until_it_has_enough() {
+fn a_subscription_prints_messages_up_to_the_requested_number() {
     let world = world();
     let dashboard = Dashboard::start(&world);
     let mut program = subscribing(&world.gateway, &["{thing}/cmd/+", "--count", "2"]);

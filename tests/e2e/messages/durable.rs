@@ -115,7 +115,7 @@ fn promise_6_each_reader_of_a_refused_durable_subscription_gets_the_reason() {
 }
 
 #[test]
-fn a_retained_message_that_comes_again_for_others_is_kept_once() {
+fn a_retained_message_that_is_repeated_for_others_is_kept_once() {
     let mut world = world();
     let dashboard = Dashboard::start(&world);
     let topic = format!("{THING}/settings");

@@ -111,7 +111,7 @@ fn promise_12_programs_with_any_mqtt_library_publish_receive_and_survive_a_resta
 }
 
 #[test]
-fn promise_13_a_program_with_a_persistent_session_gets_what_came_while_it_was_away() {
+fn promise_13_a_program_with_a_persistent_session_gets_the_messages_of_its_absence() {
     let (mut world, address) = world();
     let dashboard = Dashboard::start(&world);
     let programs = start_all(&world, address, &dashboard);

@@ -61,7 +61,7 @@ fn promise_12_mosquittos_clients_publish_and_subscribe_without_a_certificate() {
 }
 
 #[test]
-fn a_message_at_qos_0_goes_out_and_one_that_is_retained_stays() {
+fn a_message_at_qos_0_is_sent_and_a_retained_one_is_kept() {
     let (world, address) = world();
     let dashboard = Dashboard::start(&world);
     let [options, _] = transports(&world, address);
@@ -82,7 +82,7 @@ fn a_message_at_qos_0_goes_out_and_one_that_is_retained_stays() {
 }
 
 #[test]
-fn promise_5_what_has_its_puback_reaches_aws_after_a_kill() {
+fn promise_5_a_message_with_its_puback_reaches_aws_after_a_kill() {
     let mut world = World::new();
     let address = switch_on(&mut world);
     bring_online_known(&mut world);

@@ -47,7 +47,7 @@ fn sessions(gateway: &Gateway) -> Vec<Value> {
 }
 
 #[test]
-fn what_came_while_a_client_was_away_comes_when_it_is_back_after_a_kill_as_well() {
+fn messages_for_an_absent_client_are_delivered_when_it_returns_even_after_a_kill() {
     let (mut world, _) = world();
     let dashboard = Dashboard::start(&world);
     for version in [V3_1_1, V5] {
@@ -87,7 +87,7 @@ fn what_came_while_a_client_was_away_comes_when_it_is_back_after_a_kill_as_well(
 }
 
 #[test]
-fn what_was_not_acknowledged_is_sent_again_with_the_same_identifier() {
+fn unacknowledged_messages_are_sent_again_with_the_same_identifier() {
     let (mut world, _) = world();
     let dashboard = Dashboard::start(&world);
     let topic = format!("{THING}/again");

@@ -4,7 +4,7 @@ use super::packets::{Client, Connect, V3_1_1, V5};
 use super::{SECRET, world};
 
 #[test]
-fn a_later_connection_takes_over_and_the_earlier_one_is_told() {
+fn a_later_connection_takes_over_and_the_earlier_one_gets_the_reason() {
     let (world, address) = world();
     let mut first = Client::connected(&world.gateway, V5, "same");
     let mut other = Client::connected(&world.gateway, V5, "another");

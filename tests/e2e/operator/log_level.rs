@@ -46,7 +46,7 @@ fn the_level_changes_while_the_daemon_runs_and_comes_back() {
     for (words, code, says) in [
         (&["loud"][..], 64, "the log level is one of"),
         (&["off"], 64, "the log level is one of"),
-        (&["debug", "--for", "soon"], 64, "no span of time"),
+        (&["debug", "--for", "soon"], 64, "not a span of time"),
         (&["debug", "--for", "0"], 64, "between"),
         (&["debug", "--for", "32d"], 64, "between"),
         (&["--for", "1h"], 64, "needs a level"),

@@ -57,7 +57,7 @@ fn malformed_requests_are_answered_or_disconnected() {
             &[400],
         ),
         (
-            "a length that is no number",
+            "a length that is not a number",
             get(credentials, "Content-Length: -1\r\n"),
             &[400],
         ),

@@ -232,7 +232,7 @@ fn a_container_is_identified_by_the_user_that_its_user_is_mapped_to() {
     world.gateway.wait_for_text("state", "ready");
     let folder = world.gateway.folder.path();
     fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    // What a rootless container runtime does: it creates namespaces, maps their root to the user who started it, and bind-mounts the
+    // Does the same as a rootless container runtime: it creates namespaces, maps their root to the user who started it, and bind-mounts the
     // socket's folder.
     let inside = "mount --bind \"$1\" /mnt && id -u && curl -s -o /dev/null -w '%{http_code}\\n' --unix-socket /mnt/gatepost.sock http://x/v1/credentials";
     let contained = |uid: u32| {

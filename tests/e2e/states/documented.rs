@@ -52,7 +52,7 @@ fn problems(cell: &str) -> Vec<(String, String)> {
 }
 
 impl Row {
-    /// Whether a status document matches this row.
+    /// Returns whether a status document matches this row.
     pub(super) fn matches(&self, status: &Value) -> bool {
         let problems = status["problems"].as_array().into_iter().flatten();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

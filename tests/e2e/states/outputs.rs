@@ -19,7 +19,7 @@ fn problems(status: &Value) -> impl Iterator<Item = &Value> {
     status["problems"].as_array().into_iter().flatten()
 }
 
-/// Whether a problem changes the state, so that every output contains its words.
+/// Returns whether a problem changes the state, so that every output contains its words.
 fn is_serious(problem: &Value) -> bool {
     matches!(text(problem, "severity"), "waiting" | "attention")
 }

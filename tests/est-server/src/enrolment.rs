@@ -59,7 +59,7 @@ where
         return refuse(StatusCode::BAD_REQUEST, "the Content-Type must be application/pkcs10");
     }
     let Some(der) = base64_text::decode(&body.to_bytes()) else {
-        return refuse(StatusCode::BAD_REQUEST, "the body is no base64");
+        return refuse(StatusCode::BAD_REQUEST, "the body is not base64");
     };
     let asked = match Pkcs10::parse(&der) {
         Ok(asked) => asked,

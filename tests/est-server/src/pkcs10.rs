@@ -28,7 +28,7 @@ impl Pkcs10 {
     /// With the reason, for the client.
     pub(crate) fn parse(der: &[u8]) -> Result<Self, String> {
         let (rest, request) =
-            X509CertificationRequest::from_der(der).map_err(|_| "the body is no PKCS#10 request".to_owned())?;
+            X509CertificationRequest::from_der(der).map_err(|_| "the body is not a PKCS#10 request".to_owned())?;
         if !rest.is_empty() {
             return Err("something follows the PKCS#10 request".to_owned());
         }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proven_request_is_refused() {
+    fn unproven_requests_are_refused() {
         let pair = KeyPair::generate().unwrap();
         let good = request(&pair, &[]);
         let mut other_signature = good.clone();
@@ -138,8 +138,8 @@ mod tests {
         let mut longer = good.clone();
         longer.push(0);
         for (der, why) in [
-            (Vec::new(), "no PKCS#10"),
-            (good[..good.len() - 1].to_vec(), "no PKCS#10"),
+            (Vec::new(), "not a PKCS#10"),
+            (good[..good.len() - 1].to_vec(), "not a PKCS#10"),
             (longer, "follows"),
             (other_signature, "not signed by its own key"),
             (

@@ -37,7 +37,7 @@ pub(crate) fn fault(text: &str) -> Result<Fault, Box<dyn Error>> {
         ("cut", None) => AnswerFault::CutBody,
         ("huge", None) => AnswerFault::HugeBody,
         ("hang", None) => AnswerFault::Hang,
-        _ => return Err(format!("{text:?} is no fault; est-server --help lists them").into()),
+        _ => return Err(format!("{text:?} is not a fault; est-server --help lists them").into()),
     };
     Ok(Fault { kind, times })
 }

@@ -113,12 +113,12 @@ fn a_signal_replaces_the_ca_and_the_folder_keeps_both() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_a_reason() {
+fn nonsensical_values_are_refused_with_a_reason() {
     for (arguments, why) in [
         (&[][..], "nothing to do"),
         (&["run", "--nonsense"], "no option --nonsense"),
         (&["run", "--body", "xml"], "it is one of base64, lines"),
-        (&["run", "--fault", "explode"], "is no fault"),
+        (&["run", "--fault", "explode"], "is not a fault"),
         (&["run", "--user", "name-alone"], "a user is NAME:FILE"),
         (&["run", "--ca-key", "/dev/null"], "belong together"),
         (&["run", "--user", "gw:/nonexistent/secret"], "/nonexistent/secret"),

@@ -62,7 +62,7 @@ fn openssl_reads_every_well_formed_answer() {
 }
 
 #[test]
-fn openssl_verifies_what_was_issued_and_nothing_faulty() {
+fn openssl_verifies_issued_certificates_and_no_faulty_ones() {
     let server = EstServer::start(Options {
         open: true,
         ..Options::default()

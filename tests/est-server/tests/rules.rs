@@ -26,7 +26,7 @@ fn user(name: &str, one_time: bool) -> User {
 }
 
 #[test]
-fn each_way_to_authenticate_is_taken_for_what_it_may_do() {
+fn each_way_to_authenticate_has_its_own_permissions() {
     let bootstrap = EstServer::start(Options {
         open: true,
         ..Options::default()
@@ -194,7 +194,7 @@ fn each_fault_of_an_answer_is_seen() {
 }
 
 #[test]
-fn bodies_that_are_none_are_what_they_say() {
+fn each_malformed_body_is_sent_as_configured() {
     let server = EstServer::start(Options {
         open: true,
         request_attributes: RequestAttributes::ChallengePassword,

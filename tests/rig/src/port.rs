@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_differ_and_avoid_what_is_taken() {
+    fn pairs_differ_and_avoid_used_values() {
         let first = free_pair().unwrap();
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 3)).unwrap();
         let second = free_pair().unwrap();

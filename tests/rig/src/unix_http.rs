@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer() {
+    fn invalid_answers() {
         for (bytes, reason) in [
             (&b""[..], "ends in its header"),
             (b"HTTP/1.1 200 OK\r\nContent-Le", "ends in its header"),

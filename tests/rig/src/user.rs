@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-/// Whether this process is root and may act as other users.
+/// Returns whether this process is root and may act as other users.
 #[must_use]
 pub fn is_root() -> bool {
     geteuid().is_root()

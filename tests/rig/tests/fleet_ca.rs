@@ -126,7 +126,7 @@ fn validity_is_chosen() {
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
+fn invalid_requests_are_refused() {
     let ca = FleetCa::new().unwrap();
     assert!(ca.sign_v1(&ca.ca_pem_path()).is_err());
     assert!(ca.sign_v3(Path::new("/nonexistent.csr")).is_err());

@@ -27,7 +27,7 @@ fn lines_of_both_streams_are_seen_while_it_runs() {
 }
 
 #[test]
-fn an_end_without_the_line_is_told_at_once_with_the_log() {
+fn an_end_without_the_line_is_reported_at_once_with_the_log() {
     let process = shell("echo the reason");
     let error = process
         .wait_for_line(PATIENCE, |line| line == "ready")

@@ -61,7 +61,7 @@ fn a_server_that_stops_reading_is_no_error() {
 }
 
 #[test]
-fn nobody_there_is_said() {
+fn an_unused_socket_is_reported() {
     let error = unix_http::get(Path::new("/nonexistent/gatepost.sock"), "/").unwrap_err();
     assert!(error.to_string().contains("/nonexistent/gatepost.sock"), "{error}");
 }

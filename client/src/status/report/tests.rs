@@ -54,7 +54,7 @@ fn one_screen_wide_and_high() {
 }
 
 #[test]
-fn what_is_missing_or_strange_is_left_out_or_shown_as_it_is() {
+fn missing_values_are_left_out_and_unknown_ones_are_shown_unchanged() {
     for (document, shown) in [
         ("{}", "gatepost's state: unknown"),
         (

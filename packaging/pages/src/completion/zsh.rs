@@ -56,7 +56,7 @@ fn arguments(line: &Line) -> String {
     let cases: Vec<String> = with_operand
         .map(|verb| format!("{}) {} ;;", verb.name, action(&verb.argument)))
         .collect();
-    // Of the command's own words the verb is the second one.
+    // The verb is the second of the command's own words.
     let after = (!cases.is_empty()).then(|| format!("'2:argument:{{ case $words[2] in {} esac }}'", cases.join(" ")));
     let verbs = (!verbs.is_empty()).then(|| format!("'1:action:(({}))'", verbs.join(" ")));
     let argument = (line.argument != Values::Nothing).then(|| format!("'1:argument:{}'", action(&line.argument)));

@@ -391,7 +391,7 @@ async fn an_operator_cuts_a_wait_short_and_cannot_hammer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_operator_asks_of_others_wakes_nobody_else() {
+async fn a_retry_of_one_part_wakes_no_other() {
     let mut rig = Rig::new();
     rig.asked_after(Instant::now()).await;
     rig.answer(Err(Failure::Refused(Problem::configuration("no"))));

@@ -143,7 +143,7 @@ fn the_certificate_is_found_by_its_key_wherever_it_stands() {
 }
 
 #[test]
-fn what_must_not_be_used_is_refused_with_the_reason() {
+fn unusable_values_are_refused_with_the_reason() {
     let stage = Stage::new();
     let ca = &stage.ca;
     let good = ca.sign(&named("gw-1"), &stage.key);

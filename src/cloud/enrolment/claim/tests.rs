@@ -91,7 +91,7 @@ fn a_thing_name_must_be_one() {
 }
 
 #[test]
-fn each_rejection_says_whose_turn_it_is() {
+fn each_rejection_names_the_responsible_party() {
     use FailureKind::{Refused, Unauthorized, Unavailable};
     let register = Step::Register("gateways");
     for (step, payload, kind, part) in [

@@ -24,7 +24,7 @@ fn with_status(status: u16) -> Answer<'static> {
 }
 
 #[test]
-fn each_status_says_whose_turn_it_is() {
+fn each_status_names_the_responsible_party() {
     use FailureKind::{Refused, Unauthorized, Unavailable};
     for (status, kind, remedy, part) in [
         (100, Unavailable, Remedy::Wait, "means nothing here"),
@@ -160,7 +160,7 @@ fn a_good_answer_gives_certificates_whatever_its_content_type() {
         (&b"<html>Welcome</html>"[..], "captive portal"),
         (b"", "the answer is empty"),
         (b"%%%", "neither base64 nor PEM"),
-        (b"QUJD", "no complete PKCS#7"),
+        (b"QUJD", "not complete PKCS#7"),
     ] {
         let answer = Answer {
             body,

@@ -132,7 +132,7 @@ fn each_form_that_servers_send_is_read() {
 }
 
 #[test]
-fn what_has_no_certificates_is_named() {
+fn content_without_certificates_is_named() {
     let one = certificate();
     let plain = pkcs7(der, &one);
     let base64 = BASE64.encode(&plain);

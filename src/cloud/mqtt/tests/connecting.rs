@@ -32,7 +32,7 @@ async fn connect_says_what_gatepost_asks_for() {
     let will_fields = b"\x05\x02\x00\x00\x00\x3c\x00\x14gw-1/gatepost/status\x00\x07offline";
     let cases = [
         ("resumes", false, None, 0x00),
-        ("begins anew", true, None, 0x02),
+        ("clean start", true, None, 0x02),
         ("has a will that is kept", false, Some(will), 0x2c),
     ];
     let mut server = Server::start().await;
@@ -54,7 +54,7 @@ async fn connect_says_what_gatepost_asks_for() {
 
 /// Case `connack_properties`.
 #[tokio::test]
-async fn what_connack_grants_is_the_terms_of_the_connection() {
+async fn the_limits_of_connack_apply_to_the_connection() {
     let server = Server::start().await;
     let (_, terms, _) = server.open(&connack(&[])).await;
     assert_eq!(
@@ -94,7 +94,7 @@ async fn a_refusal_is_passed_on_with_code_and_words() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_answer_is_named() {
+async fn faults_in_an_answer_are_named() {
     let rows: [(&str, Vec<u8>, &str); 8] = [
         ("a message first", publish(1, b"x"), "MQTT-3.2.0-1"),
         (
@@ -234,7 +234,7 @@ async fn the_server_sees_its_name_the_protocol_and_the_certificate() {
 
 /// Case `tls_certificate_refused`: with TLS 1.3 the refusal arrives after our side of the handshake is complete.
 #[tokio::test]
-async fn a_refused_certificate_is_told_from_a_dropped_connection() {
+async fn a_refused_certificate_is_distinguished_from_a_dropped_connection() {
     let mut server = Server::start().await;
     server.tls = client_tls(&server.ca, certificate(&ca(), "gw-1"));
     let refused = refusal(&server, async {

@@ -23,7 +23,7 @@ async fn read(connection: &mut Connection, peer: &mut Peer) -> Vec<u8> {
 
 /// Cases `manual_ack`, `redelivered_after_reconnect` and `payload_of_128_kib_in`.
 #[tokio::test]
-async fn a_message_is_acknowledged_when_it_is_said_and_comes_again_until_then() {
+async fn a_message_is_delivered_again_until_it_is_acknowledged() {
     let server = Server::start().await;
     let large = vec![7; 128 * 1024];
     let (mut connection, _, mut peer) = server.open(&connack(&[])).await;
@@ -102,7 +102,7 @@ async fn a_packet_is_refused_by_its_length_alone() {
     peer.send(of_64_mib).await;
     let outcome = join!(connection.next(), peer.read());
     assert!(matches!(outcome.0, Err(Lost::Breach(_))), "{outcome:?}");
-    assert_eq!(outcome.1.unwrap(), [0xe0, 1, 0x95], "and the server is told why");
+    assert_eq!(outcome.1.unwrap(), [0xe0, 1, 0x95], "the server gets the reason");
 }
 
 /// Case `malformed`: each packet of a server is truncated at each position, and each of its bytes is replaced. Nothing hangs or panics.

@@ -11,7 +11,7 @@ pub(super) fn split_message(datagram: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((u16_at(datagram, 4)?, body, rest))
 }
 
-/// Returns the attributes with their names, up to the first malformed one.
+/// Returns the attributes with their types, up to the first malformed one.
 pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);

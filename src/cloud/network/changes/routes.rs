@@ -36,13 +36,13 @@ impl<'a> Route<'a> {
         })
     }
 
-    /// Whether traffic can take this route.
+    /// Returns whether traffic can take this route.
     pub(super) fn leads_somewhere(&self) -> bool {
         self.kind() == RTN_UNICAST && !self.is_copy
     }
 
-    /// Whether this route may have hidden another one from traffic to AWS. Routes to single hosts without a next hop belong to containers,
-    /// and each link has a link-local route.
+    /// Returns whether this route may have hidden another one from traffic to AWS. Routes to single hosts without a next hop belong to
+    /// containers, and each link has a link-local route.
     pub(super) fn covers_others(&self) -> bool {
         if self.is_copy {
             return false;
@@ -77,7 +77,7 @@ fn is_link_local(destination: &[u8]) -> bool {
     }
 }
 
-/// Whether a rule leads to a table or another rule, by its action. `None` for a message that is too short.
+/// Returns whether a rule leads to a table or another rule, by its action. `None` for a message that is too short.
 pub(super) fn rule_leads_somewhere(body: &[u8]) -> Option<bool> {
     Some(!LEADS_NOWHERE.contains(body.get(7)?))
 }

@@ -24,7 +24,7 @@ fn the_predecessor_is_in_a_hurry_only_until_it_has_failed() {
 }
 
 #[test]
-fn a_new_certificate_that_fails_the_same_way_again_and_again_is_said_with_suspects() {
+fn a_new_certificate_that_fails_repeatedly_is_reported_with_suspects() {
     use crate::cloud::mqtt::{Reason, ReasonCode};
     use crate::mqtt::ProtocolError;
     use crate::problem::Remedy;
@@ -42,7 +42,7 @@ fn a_new_certificate_that_fails_the_same_way_again_and_again_is_said_with_suspec
         ("a breach", &|_| breach(), 10, Remedy::Configuration),
         ("one breach less", &|_| breach(), 9, Remedy::Wait),
         (
-            "a breach, or an answer that is no MQTT",
+            "a breach, or an answer that is not MQTT",
             &|turn| if turn % 2 == 0 { breach() } else { not_mqtt() },
             10,
             Remedy::Configuration,

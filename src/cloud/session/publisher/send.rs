@@ -45,7 +45,7 @@ pub(in crate::cloud::session) async fn send(publisher: &mut Publisher, next: Nex
     }
 }
 
-/// Whether other messages are sent before this one, because earlier connections left it unanswered, or a message before it on its
+/// Returns whether other messages are sent before this one, because earlier connections left it unanswered, or a message before it on its
 /// topic.
 fn must_be_deferred(publisher: &mut Publisher, outgoing: &Outgoing) -> bool {
     if publisher.deferred.len() >= WINDOW {

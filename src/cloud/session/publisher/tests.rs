@@ -220,7 +220,7 @@ async fn a_topic_that_aws_refuses_at_quality_of_service_0_costs_one_connection()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_at_quality_of_service_0_that_aws_is_too_busy_for_is_told_so() {
+async fn a_qos_0_message_for_which_aws_is_too_busy_is_refused_with_the_reason() {
     let mut bench = Bench::new(None).await;
     bench.connect(session(true)).await;
     let first = bench.send_directly("t");
@@ -247,7 +247,7 @@ async fn qos_0_messages_are_not_sent_later() {
 
 /// Cases `lost_session`, `present_session` and `missing_puback_and_lost_session` of docs/decisions/0003-mqtt-client.md.
 #[tokio::test(start_paused = true)]
-async fn what_is_unacknowledged_is_sent_once_on_each_connection() {
+async fn unacknowledged_messages_are_sent_once_on_each_connection() {
     /// Whether AWS has kept the session, and the messages that it acknowledges.
     type Connections = &'static [(bool, &'static [&'static str])];
     let rows: [(&str, Connections); 4] = [

@@ -53,7 +53,7 @@ impl Unacknowledged {
         self.strikes.contains_key(&id).then_some(until)
     }
 
-    /// Whether the message must be parked.
+    /// Returns whether the message must be parked.
     pub(super) fn is_guilty(&self, id: i64) -> bool {
         self.strikes.get(&id).is_some_and(|strikes| *strikes >= STRIKES)
     }

@@ -60,7 +60,7 @@ impl Unanswered {
         (Instant::now() < *until).then(|| why.clone())
     }
 
-    /// Whether the next message of this kind must be sent at QoS 1.
+    /// Returns whether the next message of this kind must be sent at QoS 1.
     pub(super) fn is_doubtful(&self, kind: &Kind) -> bool {
         self.accepted.as_ref().is_some_and(|accepted| !accepted.contains(kind))
     }

@@ -135,7 +135,7 @@ impl Refusals {
         Verdict::RefusedAgain(SessionEvent::Refused(filter.to_owned(), refused.why.clone()))
     }
 
-    /// Whether the filter is set aside now.
+    /// Returns whether the filter is set aside now.
     pub(super) fn is_set_aside(&self, filter: &str, now: Instant) -> bool {
         let refused = self.all.get(filter);
         refused.is_some_and(|refused| refused.set_aside.is_some() && refused.until > now)
@@ -157,7 +157,7 @@ impl Refusals {
         all
     }
 
-    /// Whether, since the last call, a filter that was set aside may be requested again.
+    /// Returns whether, since the last call, a filter that was set aside may be requested again.
     pub(super) fn has_ended(&mut self, now: Instant) -> bool {
         let mut has_ended = false;
         for refused in self.all.values_mut().filter(|refused| refused.until <= now) {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_program_that_joins_later_is_told_the_reason_once() {
+    async fn a_program_that_joins_later_gets_the_reason_once() {
         let mut refusals = Refusals::default();
         let now = Instant::now();
         refusals.refuse("f", with_stream(1), MIN_DELAY, why());

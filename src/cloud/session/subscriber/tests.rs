@@ -295,7 +295,7 @@ async fn promise_6_a_filter_that_was_set_aside_is_tried_again_and_serves_once_it
     let mut aws = Aws::new(&[("bad", true)]);
     bench.want(&["a", "bad"]);
     while !aws.connect(&mut bench).await {}
-    assert_eq!(bench.refused(), ["bad"], "its programs are told");
+    assert_eq!(bench.refused(), ["bad"], "its programs get the refusal");
     assert!(bench.traffic.subscriber.take_changed());
     let problem = bench.traffic.problem("gw-1").unwrap();
     assert_eq!(problem.remedy, crate::problem::Remedy::Configuration);
@@ -337,10 +337,7 @@ async fn a_program_that_joins_is_served_without_a_second_search() {
         }
     }
     assert_eq!(aws.discarded, 0, "the session is not to blame");
-    assert!(
-        !aws.subscribed.contains("bad"),
-        "AWS is told that nothing more is wanted of it"
-    );
+    assert!(!aws.subscribed.contains("bad"), "AWS ends the subscription");
     assert!(aws.subscribed.contains("a"));
 }
 

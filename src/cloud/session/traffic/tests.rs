@@ -151,7 +151,7 @@ async fn a_broker_that_acknowledges_nothing_parks_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn presence_that_is_never_answered_is_left_alone_and_said() {
+async fn unanswered_presence_is_left_alone_and_reported() {
     let mut bench = Bench::new(Some(PRESENCE)).await;
     // Retained, then not retained, then not at all.
     for expected in [1, 1, 0] {
@@ -252,7 +252,7 @@ async fn a_message_at_quality_of_service_0_waits_for_bytes_and_for_no_acknowledg
 }
 
 #[tokio::test(start_paused = true)]
-async fn presence_that_is_refused_is_announced_in_another_manner_and_said() {
+async fn refused_presence_is_announced_in_another_manner_and_reported() {
     let mut bench = Bench::new(Some(PRESENCE)).await;
     bench.connect(session(true)).await;
     let refuse = async |bench: &mut Bench| {

@@ -56,7 +56,7 @@ fn outside_quotes(hint: &str) -> String {
 }
 
 #[test]
-fn the_hint_is_toml_that_gives_exactly_what_was_asked_for() {
+fn the_hint_is_toml_that_grants_exactly_the_refused_permission() {
     let fixed = "# to allow it, add these lines to /srv/gate post/conf.d/access.toml, then: systemctl reload gatepost\n\
                  # (as root, gatepost allow adds such rules and reloads: gatepost allow --help)\n\
                  [[access]]\nuid = 1000\npublish = [\"\"]";
@@ -209,7 +209,7 @@ fn a_user_is_named_by_name_where_it_has_a_usable_one() {
 }
 
 #[test]
-fn of_the_reserved_topics_only_this_things_can_be_given() {
+fn only_this_things_reserved_topics_can_be_granted() {
     for (topic, expected) in [
         (
             "$aws/things/gw-1/shadow/update",

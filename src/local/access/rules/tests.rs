@@ -120,7 +120,7 @@ fn a_token_speaks_for_the_rules_with_its_selectors() {
 }
 
 #[test]
-fn promise_7_topics_are_given_by_filter_and_never_more() {
+fn promise_7_topics_are_granted_by_filter_and_never_more() {
     let camera = AccessRule {
         place: "access[0]".into(),
         who: Selectors {

@@ -47,7 +47,7 @@ fn enrolment(details: Option<&EnrolmentDetails>, page: &mut Page) {
     });
     page.counter(
         "gatepost_enrolment_attempts_total",
-        "Requests for a certificate, by what came of them.",
+        "Requests for a certificate, by their result.",
         results
             .into_iter()
             .flatten()

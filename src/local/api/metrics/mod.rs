@@ -48,7 +48,7 @@ fn daemon(context: &ApiContext, page: &mut Page) {
     let configuration = context.board.configuration.borrow().phase;
     page.gauge(
         "gatepost_configuration_loaded",
-        "1 where what the configuration files say is in use; 0 where they are wrong, differ from it or wait for a restart.",
+        "1 if the configuration in the files is in use; 0 if the files are wrong, were not loaded or wait for a restart.",
         [unlabelled(number_of(configuration == ConfigurationPhase::Loaded))],
     );
     page.gauge(
@@ -77,7 +77,7 @@ fn state(overview: &Overview, page: &mut Page) {
     );
     page.gauge(
         "gatepost_working",
-        "Whether everything that is configured works, whatever should be looked at.",
+        "Whether everything that is configured works, even if a problem needs attention.",
         [unlabelled(number_of(overview.is_working))],
     );
     page.gauge(
@@ -120,12 +120,12 @@ fn cloud(context: &ApiContext, page: &mut Page) {
     );
     page.counter(
         "gatepost_inbox_not_taken_total",
-        "Messages of AWS at QoS 1 that no program and no durable subscription has taken, which AWS was told.",
+        "Messages of AWS at QoS 1 that no program and no durable subscription has taken; they were refused to AWS.",
         [unlabelled(count(session.details.not_taken))],
     );
     page.gauge(
         "gatepost_session_filters_set_aside",
-        "Topic filters whose subscriptions are set aside, because what came with them ended every connection.",
+        "Topic filters whose subscriptions are set aside, because their messages ended every connection.",
         [unlabelled(count(
             u64::try_from(session.details.filters_set_aside.len()).unwrap_or(u64::MAX),
         ))],

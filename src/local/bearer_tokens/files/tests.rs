@@ -31,7 +31,7 @@ fn value(tokens: &BearerTokens) -> String {
 type Change = fn(&Path);
 
 #[test]
-fn what_is_in_the_file_always_opens_something() {
+fn a_token_in_its_file_is_always_valid() {
     let rewrite: Change = |file| {
         fs::remove_file(file).unwrap();
         fs::write(file, "0".repeat(64)).unwrap();

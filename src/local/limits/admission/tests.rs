@@ -64,7 +64,12 @@ fn every_branch() {
         ("a holder is named too", crowd(true), bearer("a"), Enter),
         ("a holder's limit", vec![(bearer("a"), 64, true)], bearer("a"), Refuse),
         ("another holder", vec![(bearer("a"), 64, true)], bearer("b"), Enter),
-        ("a user is no holder", vec![(User(1), 64, true)], bearer("uid 1"), Enter),
+        (
+            "a user is not a holder",
+            vec![(User(1), 64, true)],
+            bearer("uid 1"),
+            Enter,
+        ),
         (
             "strangers have their places",
             vec![(Stranger, 31, true)],

@@ -20,13 +20,13 @@ const PAGE_BYTES: usize = 128 * 1024;
 
 /// The inbox's end of what a program reads.
 pub(in crate::messages) trait Reader {
-    /// Whether the rules allow messages on this topic to the program.
+    /// Returns whether the rules allow messages on this topic to the program.
     fn allows(&self, topic: &str) -> bool;
     /// Appends a stored message.
     fn push_stored(&self, delivery: Delivery);
     /// Waits until the program has read enough for more to be appended, or the end.
     async fn wait_for_room(&self);
-    /// Whether the program reads no more.
+    /// Returns whether the program reads no more.
     fn has_ended(&self) -> bool;
     /// Waits until the program reads no more.
     async fn wait_until_ended(&self);

@@ -65,7 +65,7 @@ impl SessionRecord {
         self.filters.push(filter);
     }
 
-    /// Whether the session has ended at the time `now`, in milliseconds since 1970. A clock that was set back keeps it.
+    /// Returns whether the session has ended at the time `now`, in milliseconds since 1970. A clock that was set back keeps it.
     pub(in crate::messages) fn has_expired(&self, now: i64) -> bool {
         let Some(left) = self.left.filter(|_| self.expiry != u32::MAX) else {
             return false;

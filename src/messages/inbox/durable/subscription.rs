@@ -43,7 +43,7 @@ impl DurableSubscription {
             .chain(of_session.map(|filter| (filter.filter.as_str(), filter.qos())))
     }
 
-    /// Whether `owner` may read it: its owner may, and a unit that runs as the user who owns it.
+    /// Returns whether `owner` may read it: its owner may, and a unit that runs as the user who owns it.
     pub(in crate::messages) fn may_be_used_by(&self, owner: &Owner) -> bool {
         let is_of_same_user = match (&self.owner, owner) {
             (Owner::User { uid, .. }, Owner::Unit { uid: other, .. }) => uid == other,

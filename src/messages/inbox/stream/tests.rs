@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// Whether a program that reads a message every three seconds is disconnected before the twentieth, depending on whether AWS's window is
-/// full.
+/// Returns whether a program that reads a message every three seconds is disconnected before the twentieth, depending on whether AWS's
+/// window is full.
 async fn is_cut(is_window_full: bool) -> bool {
     let stream = Stream::new("t", Qos::AtLeastOnce, "uid 1", None, 1);
     let (back, _acknowledged) = mpsc::unbounded_channel();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_refused_before_anybody_is_asked() {
+fn refused_connects_are_answered_at_once() {
     for (what, bytes, answer, statement) in refusals::cases() {
         let mut link = Link::new();
         // A packet that waits after the CONNECT is not read (MQTT-3.1.4-6).

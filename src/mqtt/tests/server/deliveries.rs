@@ -23,7 +23,7 @@ fn delivery(qos: Qos) -> Delivery<'static> {
 }
 
 #[test]
-fn what_is_delivered_keeps_to_the_window_of_the_client() {
+fn deliveries_respect_the_window_of_the_client() {
     let narrow = connect(5, 2, &[0x21, 0, 2], b"\x00\x02gw");
     let mut link = accepted_with(ServerOptions::default(), &narrow);
     assert_eq!(link.server.deliver(&delivery(Qos::AtLeastOnce)), Ok(Some(1)));
@@ -111,7 +111,7 @@ fn a_resumed_session_gets_its_messages_again_under_their_packet_identifiers() {
 }
 
 #[test]
-fn what_the_client_cannot_accept_is_not_sent() {
+fn messages_that_the_client_cannot_accept_are_not_sent() {
     let narrow = connect(5, 2, &[0x27, 0, 0, 0, 60], b"\x00\x02gw");
     let mut link = accepted_with(ServerOptions::default(), &narrow);
     let payload = [0; 60];

@@ -207,7 +207,7 @@ fn keep_alive_runs_from_the_last_whole_packet() {
 }
 
 #[test]
-fn a_client_that_says_nothing_at_all_is_let_go() {
+fn a_silent_client_is_disconnected() {
     let mut link = Link::new();
     link.pass(Duration::from_secs(9));
     link.receive(b"\x10");

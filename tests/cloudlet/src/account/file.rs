@@ -70,7 +70,7 @@ impl AccountFile {
         self.0.moved.notify_all();
     }
 
-    /// Whether the last write succeeded.
+    /// Returns whether the last write succeeded.
     pub(super) fn check(&self) -> Result<(), Error> {
         match &self.0.state.lock().failed {
             Some(failed) => Err(Error::Account(failed.clone())),

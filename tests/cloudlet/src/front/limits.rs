@@ -58,7 +58,7 @@ pub(crate) fn clamp_keep_alive(asked: u16) -> u16 {
     }
 }
 
-/// Whether a topic or filter is within the limits.
+/// Returns whether a topic or filter is within the limits.
 pub(crate) fn topic_fits(topic: &str) -> bool {
     let topic = match topic
         .strip_prefix(BASIC_INGEST_PREFIX)

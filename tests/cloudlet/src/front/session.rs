@@ -61,7 +61,7 @@ pub(super) struct Subscribing {
 }
 
 impl Session {
-    /// Whether a subscription of the session matches this topic.
+    /// Returns whether a subscription of the session matches this topic.
     pub(super) fn is_subscribed(&self, topic: &str) -> bool {
         let matches = |filter: &String| topic::matches(filter, topic);
         self.is_resumed || self.state.lock().subscriptions.iter().any(matches)

@@ -55,8 +55,9 @@ pub(super) struct Execution {
     queued_at: u64,
     started_at: Option<u64>,
     last_updated_at: u64,
-    /// When the execution times out altogether.
+    /// When the job's own timeout ends the execution.
     pub(super) job_timer: Option<Instant>,
+    /// When the timeout of the present step ends it: the device sets it with each update.
     pub(super) step_timer: Option<Instant>,
 }
 

@@ -34,7 +34,7 @@ impl Connect {
         }
     }
 
-    /// Whether it requests a session that outlives the connection.
+    /// Returns whether it requests a session that outlives the connection.
     pub(crate) fn is_persistent(&self) -> bool {
         match self.protocol {
             Protocol::V311 => !self.clean_start,

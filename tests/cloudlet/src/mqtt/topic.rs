@@ -37,13 +37,13 @@ pub(crate) fn unshared(filter: &str) -> Option<&str> {
     (!name.is_empty() && !has_wildcard(name) && !filter.is_empty()).then_some(filter)
 }
 
-/// Whether the text contains `+` or `#`.
+/// Returns whether the text contains `+` or `#`.
 pub(crate) fn has_wildcard(text: &str) -> bool {
     text.contains(['+', '#'])
 }
 
-/// Whether a subscription with this filter, which may be a shared one, matches this topic. Wildcards at the beginning do not match topics
-/// that begin with `$` (MQTT 5.0, 4.7.2).
+/// Returns whether a subscription with this filter, which may be a shared one, matches this topic. Wildcards at the beginning do not match
+/// topics that begin with `$` (MQTT 5.0, 4.7.2).
 pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     let filter = unshared(filter).unwrap_or(filter);
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {

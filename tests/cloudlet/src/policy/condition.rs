@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for Conditions {
         let mut conditions = Vec::new();
         for (name, keys) in written {
             let operator = Operator::parse(&name)
-                .ok_or_else(|| serde::de::Error::custom(format!("{name:?} is no condition operator")))?;
+                .ok_or_else(|| serde::de::Error::custom(format!("{name:?} is not a condition operator")))?;
             for (key, Values(values)) in keys {
                 let values = values.into_iter().map(|value| match value {
                     Scalar::Text(text) => text,
@@ -186,7 +186,7 @@ impl Condition {
 }
 
 impl Test {
-    /// Whether the operator accepts this value from a policy.
+    /// Returns whether the operator accepts this value from a policy.
     fn takes(self, wanted: &str) -> bool {
         // A variable is resolved later, when a request is evaluated.
         wanted.contains("${")

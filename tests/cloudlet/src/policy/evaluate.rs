@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_evaluated_is_refused() {
+    fn unsupported_policies_are_refused() {
         for document in [
             "",
             "{}",

@@ -116,7 +116,7 @@ fn call(name: &str, argument: &Value, scope: &Scope<'_>) -> Result<Value, Error>
         }
         ("Ref" | "Fn::Join" | "Fn::Split" | "FN::Split" | "Fn::Select" | "Fn::FindInMap", ..) => Err(malformed()),
         _ => Err(Error::Template(format!(
-            "{name} is no function of provisioning templates"
+            "{name} is not a function of provisioning templates"
         ))),
     }
 }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_come_to_what_the_guide_says() {
+    fn functions_evaluate_as_the_guide_documents() {
         let mac = json!({ "Fn::Split": ["-", { "Ref": "Mac" }] });
         for (value, expected) in [
             (json!("text"), "text"),
@@ -213,7 +213,7 @@ mod tests {
             (json!({ "Fn::Sub": "${Serial" }), "other arguments"),
             (json!({ "Fn::Sub": "${None}" }), "does not declare"),
             (json!({ "Fn::FindInMap": ["Sites", "Oslo", "url"] }), "no entry"),
-            (json!({ "Fn::GetAtt": ["a", "b"] }), "no function"),
+            (json!({ "Fn::GetAtt": ["a", "b"] }), "not a function"),
             (json!(["a"]), "is not text"),
         ] {
             let found = outcome(value.clone());

@@ -64,7 +64,7 @@ pub(crate) fn provision(
     }
 }
 
-/// Whether AWS IoT may register things with this role (developer guide, jit-provisioning).
+/// Returns whether AWS IoT may register things with this role (developer guide, jit-provisioning).
 pub(crate) fn check_role(account: &Account, role_arn: Option<&str>) -> Result<(), Error> {
     let Some(arn) = role_arn else {
         return Ok(());

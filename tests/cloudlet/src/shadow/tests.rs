@@ -103,7 +103,7 @@ fn a_conversation_about_a_shadow() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_named() {
+fn faults_in_a_request_are_named() {
     let shadows = Shadows::default();
     let deep = |levels: usize| {
         let object = (0..levels).fold(json!(1), |inner, _| json!({ "x": inner }));

@@ -222,7 +222,7 @@ fn headers_are_verified() {
 }
 
 #[test]
-fn what_is_no_signature() {
+fn invalid_signatures() {
     let scene = Scene::new();
     let credential = format!("Credential={}/{SCOPE}", scene.minted.access_key_id);
     let value = |rest: &str| format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders={SIGNED}{rest}");

@@ -103,12 +103,12 @@ impl ParsedCertificate {
         (self.not_before, self.not_after)
     }
 
-    /// Whether both certificates have the same subject name.
+    /// Returns whether both certificates have the same subject name.
     pub(crate) fn has_subject_of(&self, other: &ParsedCertificate) -> bool {
         self.subject == other.subject
     }
 
-    /// Whether the issuer is `ca`, and its key has really signed this certificate.
+    /// Returns whether the issuer is `ca`, and its key has really signed this certificate.
     pub(crate) fn is_signed_by(&self, ca: &ParsedCertificate) -> bool {
         self.issuer == ca.subject
             && parse(&self.der).is_ok_and(|parsed| {

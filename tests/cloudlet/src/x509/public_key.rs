@@ -59,7 +59,7 @@ impl PublicKey {
         self.algorithm
     }
 
-    /// Whether this key has signed the certificate or request with this to-be-signed part and signature.
+    /// Returns whether this key has signed the certificate or request with this to-be-signed part and signature.
     pub(crate) fn signed_certificate(&self, algorithm: &Oid<'_>, to_be_signed: &[u8], signature: &[u8]) -> bool {
         let Some(algorithm) = certificate_signature(algorithm) else {
             return false;
@@ -72,7 +72,7 @@ impl PublicKey {
             .any(|candidate| candidate.verify_signature(&self.bits, to_be_signed, signature).is_ok())
     }
 
-    /// Whether this key has signed the CertificateVerify of a TLS 1.2 handshake.
+    /// Returns whether this key has signed the CertificateVerify of a TLS 1.2 handshake.
     pub(crate) fn verify_tls12(&self, message: &[u8], signed: &DigitallySignedStruct) -> Result<(), rustls::Error> {
         let candidates = algorithms()
             .mapping
@@ -99,7 +99,7 @@ impl PublicKey {
         }
     }
 
-    /// Whether this key has signed the CertificateVerify of a TLS 1.3 handshake.
+    /// Returns whether this key has signed the CertificateVerify of a TLS 1.3 handshake.
     pub(crate) fn verify_tls13(&self, message: &[u8], signed: &DigitallySignedStruct) -> Result<(), rustls::Error> {
         let spki = SubjectPublicKeyInfoDer::from(self.spki.as_slice());
         rustls::crypto::verify_tls13_signature_with_raw_key(message, &spki, signed, &algorithms()).map(|_| ())

@@ -38,7 +38,7 @@ impl SigningRequest {
         let mut subject = DistinguishedName::new();
         for attribute in info.subject.iter_attributes() {
             let oid: Vec<u64> = attribute.attr_type().iter().into_iter().flatten().collect();
-            let text = attribute.as_str().map_err(|_| refuse("a name that is no text"))?;
+            let text = attribute.as_str().map_err(|_| refuse("a name that is not text"))?;
             subject.push(DnType::from_oid(&oid), text);
         }
         Ok(Self { public_key, subject })

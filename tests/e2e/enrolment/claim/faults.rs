@@ -17,7 +17,7 @@ fn retry(claiming: &Claiming) {
 }
 
 #[test]
-fn what_aws_refuses_is_named_and_heals() {
+fn refusals_of_aws_are_named_and_recover() {
     let mut claiming = Claiming::with(&shipped("fleet-provisioning-template.json"), Some("hook"));
     claiming.function("hook", "echo '{\"allowProvisioning\": false}'");
     claiming.world.gateway.start();

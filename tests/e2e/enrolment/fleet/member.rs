@@ -121,7 +121,7 @@ impl Member {
         self.requests += 1;
     }
 
-    /// Whether the session is open with a certificate that this CA has signed.
+    /// Returns whether the session is open with a certificate that this CA has signed.
     pub fn is_online_by(&self, ca: &str) -> bool {
         let status = self.gateway.status();
         let session = &status["session"];

@@ -53,7 +53,7 @@ fn the_outbox_is_listed_purged_and_retried() {
     );
     assert_refused(&outbox(&["show", &id]), 66, &["no message has the number", &id]);
     assert_refused(&outbox(&["purge", &id]), 66, &["no message has the number"]);
-    assert_refused(&outbox(&["purge", "everything"]), 64, &["is no message's number"]);
+    assert_refused(&outbox(&["purge", "everything"]), 64, &["is not a message's number"]);
     let allowed = json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Action": "iot:Publish", "Resource": "*" },
     ]});

@@ -79,7 +79,7 @@ impl Ca {
         let certificate = certificates.remove(0);
         let (subject, key_id, common_name) = {
             let (_, parsed) = X509Certificate::from_der(&certificate)
-                .map_err(|_| Error::Ca("the CA certificate is no X.509 certificate".to_owned()))?;
+                .map_err(|_| Error::Ca("the CA certificate is not an X.509 certificate".to_owned()))?;
             if parsed.public_key().raw != key.key_info() {
                 return Err(Error::Ca("the CA certificate is for another key".to_owned()));
             }

@@ -36,19 +36,19 @@ pub struct Object {
 }
 
 impl Object {
-    /// Whether its value cannot be read in plain now (`CKA_SENSITIVE`).
+    /// Returns whether its value cannot be read in plain now (`CKA_SENSITIVE`).
     #[must_use]
     pub fn is_sensitive(&self) -> bool {
         self.has("sensitive")
     }
 
-    /// Whether it could never leave the token, not even encrypted (`CKA_NEVER_EXTRACTABLE`).
+    /// Returns whether it could never leave the token, not even encrypted (`CKA_NEVER_EXTRACTABLE`).
     #[must_use]
     pub fn is_never_extractable(&self) -> bool {
         self.has("never extractable")
     }
 
-    /// Whether it was made inside the token (`CKA_LOCAL`).
+    /// Returns whether it was made inside the token (`CKA_LOCAL`).
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.has("local")

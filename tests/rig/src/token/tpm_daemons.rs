@@ -95,7 +95,7 @@ pub(super) fn start_resource_manager(port: u16, env: &[(String, String)]) -> Res
     Ok(manager)
 }
 
-/// Whether the TPM can be reached through the resource manager.
+/// Returns whether the TPM can be reached through the resource manager.
 pub(super) fn is_answering(env: &[(String, String)]) -> bool {
     let mut look = command("tpm2_getcap");
     look.args(["--tcti", TCTI, "properties-fixed"])

@@ -1,4 +1,4 @@
-//! What both programs here need beside the SDK.
+//! Code that both programs of this crate share.
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;

@@ -36,7 +36,7 @@ fn last_news(datagrams: &[Vec<u8>]) -> News {
 }
 
 #[test]
-fn a_link_that_goes_is_news_where_a_way_led_over_it() {
+fn a_lost_link_is_reported_if_a_route_used_it() {
     let point_to_point = UP | IFF_POINTOPOINT;
     for (name, datagrams, expected) in [
         ("carrier lost", vec![link(RTM_NEWLINK, WAY, IFF_UP)], Gone),
@@ -104,7 +104,7 @@ fn a_link_that_goes_is_news_where_a_way_led_over_it() {
 }
 
 #[test]
-fn an_address_or_a_route_that_goes_is_news_where_it_may_have_covered_a_way() {
+fn a_lost_address_or_route_is_reported_if_it_may_have_hidden_another() {
     let gateway = [192, 0, 2, 1];
     let gone = |family, kind, to, gateway: &[u8]| route_to(RTM_DELROUTE, family, kind, to, gateway);
     let unicast = |family, to, gateway: &[u8]| gone(family, RTN_UNICAST, to, gateway);
@@ -174,7 +174,7 @@ fn an_address_or_a_route_that_goes_is_news_where_it_may_have_covered_a_way() {
 }
 
 #[test]
-fn a_rule_is_news_when_it_comes_and_when_it_goes() {
+fn a_rule_is_reported_when_it_appears_and_when_it_disappears() {
     for family in [IPV4, IPV6] {
         for (name, datagram, expected) in [
             ("to a table", rule(RTM_NEWRULE, family, 1), Appeared),
@@ -191,7 +191,7 @@ fn a_rule_is_news_when_it_comes_and_when_it_goes() {
 }
 
 #[test]
-fn what_appears_outweighs_what_goes() {
+fn an_appearance_outweighs_a_disappearance() {
     let (gone, appeared) = (rule(RTM_DELRULE, IPV4, 1), rule(RTM_NEWRULE, IPV4, 1));
     for datagram in [[gone.clone(), appeared.clone()].concat(), [appeared, gone].concat()] {
         assert_eq!(last_news(&[datagram]), Appeared);

@@ -91,7 +91,7 @@ impl TrustPolicy {
         &self.text
     }
 
-    /// Whether this service may assume the role.
+    /// Returns whether this service may assume the role.
     pub fn trusts(&self, service: &str) -> bool {
         self.services.contains(service)
     }
@@ -152,7 +152,7 @@ impl Role {
         self.arn.rsplit_once('/').map_or(self.arn.as_str(), |(_, name)| name)
     }
 
-    /// Whether the role allows just-in-time provisioning, by the managed policy or an inline one that allows iot:RegisterThing.
+    /// Returns whether the role allows just-in-time provisioning, by the managed policy or an inline one that allows iot:RegisterThing.
     pub(crate) fn may_provision(&self) -> bool {
         let allows = |document: &String| {
             ["iot:RegisterThing", "iot:*", "\"*\""]

@@ -33,7 +33,7 @@ pub(in crate::api) fn refuse(failure: &Failure, request_id: &str) -> Response<Fu
 
 /// Returns the failure of a request that no operation matches.
 pub(in crate::api) fn unknown_operation(method: &Method, path: &str) -> Failure {
-    let message = format!("{method} {path} is no operation that is known here");
+    let message = format!("{method} {path} is not an operation that is known here");
     Failure::new(StatusCode::NOT_FOUND, "UnknownOperationException", message)
 }
 

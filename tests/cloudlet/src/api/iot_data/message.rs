@@ -61,7 +61,7 @@ pub(super) fn properties(call: &Call) -> Result<Properties, Failure> {
             serde_json::from_slice(&decode(list)?).map_err(|_| invalid("The user properties are not valid"))?;
         for (name, value) in list.into_iter().flatten() {
             let Json::String(value) = value else {
-                return Err(invalid("The value of a user property is no text"));
+                return Err(invalid("The value of a user property is not text"));
             };
             properties.add_user_property(name, value);
         }
