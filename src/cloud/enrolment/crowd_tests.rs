@@ -27,7 +27,7 @@ fn secret(number: usize) -> String {
     format!("secret-of-{number}")
 }
 
-/// What one gateway sends, in the order of the method. Returns whether the certificate is for its key and its name.
+/// Sends the requests of one gateway, in the order of the method. Returns whether the certificate is for its key and its name.
 async fn enrol(client: &EstClient, number: usize, key: &KeyPair) -> Result<bool, Failure> {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
@@ -90,7 +90,7 @@ fn a_thousand_gateways_enrol_at_once_over_real_connections() {
             let key = KeyPair::generate().unwrap();
             let _place = places.acquire().await;
             let mut attempts = 0;
-            // As the method does, but without the waits between the attempts.
+            // Does the same as the method, but without the waits between the attempts.
             while attempts < 10 {
                 attempts += 1;
                 if let Ok(is_ours) = enrol(&client, number, &key).await {

@@ -1,6 +1,6 @@
-//! Subscriptions of gatepost itself, for a task of another thread.
+//! Subscriptions of gatepost itself, for a task on another thread.
 //!
-//! They are streams as those of programs, so AWS sees each filter once, and a message goes to all who want it.
+//! They are streams like those of programs, so AWS gets each filter only once, and every subscriber receives a message.
 
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
@@ -21,9 +21,9 @@ use crate::messages::owner::Owner;
 use crate::problem::Problem;
 use crate::qos::Qos;
 
-/// Before a filter that could not be subscribed to is tried again.
+/// Delay after which a filter that could not be subscribed to is tried again.
 const RETRY: Duration = Duration::from_secs(60);
-/// Items that wait for the task.
+/// Maximum number of items that wait for the task.
 const MAX_ITEMS: usize = 64;
 /// Name of the reader, for the limits.
 const READER: &str = "gatepost";
@@ -37,23 +37,23 @@ pub enum OwnItem {
     Refused(Problem),
 }
 
-/// The task's end.
+/// The end of the task.
 #[derive(Debug)]
 pub struct OwnSubscriber {
     /// The filters that the task wants.
     pub filters: watch::Sender<Vec<String>>,
-    /// What comes of them.
+    /// The items for the task.
     pub items: mpsc::Receiver<OwnItem>,
 }
 
-/// The inbox's end.
+/// The end of the inbox.
 #[derive(Debug)]
 pub struct OwnSubscriptions {
     filters: watch::Receiver<Vec<String>>,
     items: mpsc::Sender<OwnItem>,
 }
 
-/// Makes both ends.
+/// Creates both ends.
 pub fn own_subscriptions() -> (OwnSubscriber, OwnSubscriptions) {
     let (filter_sender, filters) = watch::channel(Vec::new());
     let (items, item_receiver) = mpsc::channel(MAX_ITEMS);
@@ -94,7 +94,7 @@ impl Inbox {
     }
 }
 
-/// Forwards items until the filters must be looked at again; `None` once the task has ended.
+/// Forwards items until the filters must be checked again; `None` once the task has ended.
 async fn forward(
     open: &mut Vec<(String, Subscription)>,
     filters: &mut watch::Receiver<Vec<String>>,
@@ -127,7 +127,7 @@ async fn forward(
     }
 }
 
-/// The next item, and the index of its subscription.
+/// Returns the next item, and the index of its subscription.
 async fn next_item(open: &mut [(String, Subscription)]) -> (usize, Option<StreamItem>) {
     poll_fn(|context| {
         for (index, (_, subscription)) in open.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! A job of AWS IoT rotates the certificate, by the contract of AWS's certificate rotator.
+//! A job of AWS IoT rotates the certificate, by the protocol of AWS's certificate rotator.
 
 use std::fs;
 use std::process::Command;
@@ -64,7 +64,7 @@ impl Rotating {
         self.world.cloud.create_job(id, JOB, &[THING]).unwrap();
     }
 
-    /// Waits until the job has this status. Local programs notice nothing meanwhile.
+    /// Waits until the job has this status, and verifies that local programs notice nothing meanwhile.
     fn wait_for_job(&self, id: &str, status: &str) {
         let has_ended = || {
             assert_eq!(self.world.gateway.credentials().status, 200);
@@ -78,7 +78,7 @@ impl Rotating {
         self.world.gateway.wait_for_text("identity.rotation.step", step);
     }
 
-    /// Waits until nothing is under way, and the session uses this certificate.
+    /// Waits until no rotation is running and the session uses this certificate.
     fn wait_until_settled(&self, certificate: impl Fn(&str) -> bool) -> String {
         let gateway = &self.world.gateway;
         gateway.wait_for("identity.rotation.job_id", Value::is_null);
@@ -88,7 +88,7 @@ impl Rotating {
         in_use.as_str().unwrap().to_owned()
     }
 
-    /// The certificates that are attached to the thing.
+    /// Returns the certificates that are attached to the thing.
     fn attached(&self) -> Vec<String> {
         self.world.cloud.account().read(|account| {
             let attached = account.certificates().filter(|known| known.things.contains(THING));
@@ -124,7 +124,7 @@ fn promise_11_a_job_rotates_the_certificate_and_programs_notice_nothing() {
         let rotating = Rotating::new(version);
         let gateway = &rotating.world.gateway;
         let first = rotating.world.certificate_id().to_string();
-        // What asks for something else is not touched.
+        // Jobs that request something else are not touched.
         rotating
             .world
             .cloud
@@ -273,7 +273,7 @@ fn each_failure_of_a_rotation_is_told_and_the_certificate_stays() {
             .wait_for_words("identity.rotation.problem.message", words);
     }
 
-    // A job that is cancelled while the new certificate is tried.
+    // The job is cancelled while the new certificate is tried.
     rotating
         .world
         .cloud
@@ -290,7 +290,7 @@ fn each_failure_of_a_rotation_is_told_and_the_certificate_stays() {
     );
     rotating.keep_only(&first);
 
-    // None of this stands in the way of the next job.
+    // None of this prevents the next job.
     rotating.set_fault(None);
     rotating.create_job("good");
     rotating.wait_for_job("good", "SUCCEEDED");

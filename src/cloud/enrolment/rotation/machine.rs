@@ -1,6 +1,7 @@
-//! A rotation as a state machine: which message means what, and what is done about it. Without input and output.
+//! The state machine of a rotation: it decides what each message means and which actions follow, without input and output.
 //!
-//! Whenever a step goes on after an interruption, the job is asked for first: it may have ended, or be further than the record says.
+//! Whenever a step continues after an interruption, the machine first asks for the job, because the job may have ended or may have
+//! progressed further than the record says.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,36 +14,36 @@ use crate::cloud::state_file::StateFile;
 
 /// Longest wait for an answer of AWS IoT Jobs, or of the rotator to `commit`.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest wait for the rotator's answer to `create`. Its function ends after 60 s, and a second request must not meet the first.
+/// Longest wait for the rotator's answer to `create`. Its function ends after 60 s, and must not receive a second request while it runs.
 pub(super) const CREATE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Longest wait for a connection with the new certificate. The rotator's job template ends a job after five minutes.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(4 * 60);
-/// Requests without an answer before a step is given up.
+/// Number of unanswered requests after which a step is given up.
 const MAX_TRIES: u32 = 3;
 /// The same for `create`.
 const MAX_CREATE_TRIES: u32 = 2;
 
-/// Something to do.
+/// An action for the task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Publish a message.
     Publish { topic: String, payload: String },
     /// Ask the rotator for a certificate for this job.
     Request { job: String },
-    /// Put this certificate (PEM) in place.
+    /// Install this certificate (PEM).
     Install { certificate: String },
-    /// Write this content of the certificate file back.
+    /// Restore this content of the certificate file.
     Restore { previous: String },
-    /// Tell what has become of a job.
+    /// Report the outcome of a job.
     Report { job: String, outcome: Outcome },
 }
 
-/// What has become of a job.
+/// The outcome of a job, or its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It has been taken on.
+    /// The job was accepted.
     Started,
-    /// The new certificate is in use, and the job knows.
+    /// The new certificate is in use, and the job has the state SUCCEEDED.
     Succeeded,
     /// The previous certificate stays in use, for this reason.
     Failed(String),
@@ -55,16 +56,16 @@ pub(super) struct Rotation {
     pub(super) record: Option<Record>,
     /// The certificate of the open connection.
     pub(super) connection: Option<String>,
-    /// Requests of this step that had no answer.
+    /// Number of requests of this step that were not answered.
     pub(super) tries: u32,
     pub(super) deadline: Option<Instant>,
-    /// Whether the step goes on once the job is known. Otherwise the job was only looked at.
+    /// Whether the step continues once the job is known. Otherwise the machine only checks the job.
     pub(super) resumes: bool,
     pub(super) actions: Vec<Action>,
 }
 
 impl Rotation {
-    /// The machine as the record at `path` left it.
+    /// Creates the machine from the record at `path`.
     pub(super) fn load(path: PathBuf) -> Self {
         let file = record_file(path);
         let record: Option<Record> = file.read();
@@ -85,22 +86,22 @@ impl Rotation {
         }
     }
 
-    /// The rotation under way.
+    /// Returns the record of the running rotation.
     pub(super) fn record(&self) -> Option<&Record> {
         self.record.as_ref()
     }
 
-    /// When [`time_up`](Self::time_up) is due.
+    /// Returns when [`time_up`](Self::time_up) is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Takes the actions that are due, in their order.
+    /// Returns the due actions in their order, and removes them.
     pub(super) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
 
-    /// A message could not be sent; the job is asked for again soon.
+    /// Handles a message that could not be sent: the machine asks for the job again at the time `again`.
     pub(super) fn not_sent(&mut self, again: Instant) {
         if self.connection.is_some() && self.record.is_some() {
             self.deadline = Some(again);
@@ -108,7 +109,7 @@ impl Rotation {
         }
     }
 
-    /// There is a new connection as `thing`, with this certificate.
+    /// Handles a new connection as `thing` with this certificate.
     pub(super) fn connected(&mut self, thing: &str, certificate: &str) {
         self.connection = Some(certificate.to_owned());
         if self.record.as_ref().is_some_and(|record| record.thing != thing) {
@@ -151,7 +152,7 @@ impl Rotation {
         }
     }
 
-    /// The connection has ended. Answers that were due are not waited for.
+    /// Handles the end of the connection. The machine no longer waits for pending answers.
     pub(super) fn disconnected(&mut self) {
         self.connection = None;
         let is_proving = self
@@ -174,7 +175,7 @@ impl Rotation {
         let is_about = |job: &str| job == record.job;
         match (incoming, record.step) {
             (Incoming::Next(job), _) if job.as_ref().is_none_or(|job| !is_about(&job.id)) => {
-                // It may have been cancelled.
+                // The job may have been cancelled.
                 self.publish(describe_topic(&record.thing, &record.job), "{}".to_owned());
             }
             (Incoming::Described(job), step) if is_about(&job.id) => self.go_on(&job, step),
@@ -213,7 +214,7 @@ impl Rotation {
         }
     }
 
-    /// The new certificate is in its place.
+    /// Continues after the new certificate was installed.
     pub(super) fn installed(&mut self, certificate_id: &str) {
         let Some(Step::Installing { previous, .. }) = self.record.as_ref().map(|record| record.step.clone()) else {
             return;
@@ -233,7 +234,7 @@ impl Rotation {
         self.deadline = Some(Instant::now() + PROOF_TIMEOUT);
     }
 
-    /// The previous certificate is back in its place.
+    /// Continues after the previous certificate was restored.
     pub(super) fn restored(&mut self) {
         if let Some(Step::Returning {
             certificate_id,
@@ -250,13 +251,13 @@ impl Rotation {
         }
     }
 
-    /// The rotation cannot go on. The previous certificate is still in use.
+    /// Ends a rotation that cannot continue. The previous certificate is still in use.
     pub(super) fn fail(&mut self, reason: String) {
         self.go_to(Step::Failing { reason });
         self.describe();
     }
 
-    /// The deadline has passed.
+    /// Handles a deadline that has passed.
     pub(super) fn time_up(&mut self) {
         self.deadline = None;
         let Some(step) = self.record.as_ref().map(|record| record.step.clone()) else {

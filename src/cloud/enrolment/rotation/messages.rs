@@ -1,5 +1,5 @@
 //! The messages of a rotation: those of AWS IoT Jobs (developer guide, jobs-mqtt-api), and those of AWS's certificate rotator
-//! (awslabs/aws-greengrass-labs-certificate-rotator). Without input and output.
+//! (awslabs/aws-greengrass-labs-certificate-rotator). This module has no input and output.
 //!
 //! There are two versions of the rotator's backend. The first one keeps its progress in the job's status details: it takes a request
 //! only while they are exactly `certificateRotationProgress: started`, and needs its own details at the end. The second one keeps it in
@@ -18,20 +18,20 @@ const OPERATION: &str = "ROTATE_CERTIFICATE";
 const MAX_DETAIL: usize = 1024;
 /// Number of status details that a job may have.
 const MAX_DETAILS: usize = 10;
-/// Number of characters of the rotator's words that are shown.
+/// Maximum number of characters of the rotator's message that are shown.
 const MAX_WORDS: usize = 200;
 
 /// The details by name.
 pub(super) type Details = BTreeMap<String, String>;
 
-/// A job, as far as it matters here.
+/// The fields of a job that rotation needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) id: String,
     pub(super) is_rotation: bool,
-    /// Whether nobody has taken it on yet.
+    /// Whether no device has accepted it yet.
     pub(super) is_queued: bool,
-    /// Whether it has ended, in whatever way.
+    /// Whether it has ended, with any result.
     pub(super) has_ended: bool,
     pub(super) details: Details,
 }
@@ -39,23 +39,23 @@ pub(super) struct Job {
 /// A message that has arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
-    /// The job that is next, or `None` if there is none.
+    /// The next job, or `None` if there is none.
     Next(Option<Job>),
-    /// A job that was asked for.
+    /// The description of a job that the machine has asked for.
     Described(Job),
-    /// There is no such job, or it has ended.
+    /// The job does not exist, or it has ended.
     NotDescribed(String),
-    /// The state of a job was changed as asked.
+    /// The state of a job was changed as requested.
     Updated(String),
     /// The state of a job cannot be changed.
     NotUpdated(String),
     /// The new certificate (PEM).
     Created(String),
-    /// No certificate, and why.
+    /// The rotator has issued no certificate, for this reason.
     NotCreated(String),
     /// The rotator has seen the new certificate in use.
     Committed,
-    /// The rotator does not accept it, and why.
+    /// The rotator does not accept the new certificate, for this reason.
     NotCommitted(String),
 }
 
@@ -76,7 +76,7 @@ struct Execution {
     job_document: Value,
 }
 
-/// The filters that the messages for this thing come on.
+/// Returns the filters that match the messages for this thing.
 pub(super) fn filters(thing: &str) -> Vec<String> {
     vec![
         format!("$aws/things/{thing}/jobs/notify-next"),
@@ -86,37 +86,37 @@ pub(super) fn filters(thing: &str) -> Vec<String> {
     ]
 }
 
-/// The topic on which a job is asked for.
+/// Returns the topic of requests for a job's description.
 pub(super) fn describe_topic(thing: &str, job: &str) -> String {
     format!("$aws/things/{thing}/jobs/{job}/get")
 }
 
-/// The topic on which a job's state is changed.
+/// Returns the topic of requests to change a job's state.
 pub(super) fn update_topic(thing: &str, job: &str) -> String {
     format!("$aws/things/{thing}/jobs/{job}/update")
 }
 
-/// The topic of the rotator's `create` and `commit`.
+/// Returns the topic of the rotator's `create` and `commit`.
 pub(super) fn rotator_topic(thing: &str, step: &str) -> String {
     format!("awslabs/things/{thing}/certificate/{step}")
 }
 
-/// The change that takes the job on.
+/// Returns the payload that accepts the job.
 pub(super) fn start_payload() -> String {
     json!({ "status": "IN_PROGRESS", "statusDetails": { "certificateRotationProgress": "started" } }).to_string()
 }
 
-/// The request for a certificate.
+/// Returns the payload that requests a certificate.
 pub(super) fn create_payload(job: &str, csr: &str) -> String {
     json!({ "jobId": job, "csr": csr }).to_string()
 }
 
-/// The request to commit.
+/// Returns the payload that requests a commit.
 pub(super) fn commit_payload(job: &str) -> String {
     json!({ "jobId": job }).to_string()
 }
 
-/// The change that ends the job. `known` are its details so far, `reason` says why it has failed.
+/// Returns the payload that ends the job. `known` are its details so far, and `reason` is the reason of a failure.
 pub(super) fn end_payload(known: &Details, reason: Option<&str>) -> String {
     let status = match reason {
         None => "SUCCEEDED",
@@ -138,14 +138,14 @@ fn final_details(known: &Details, reason: Option<&str>) -> Details {
     details
 }
 
-/// Whether the rotator has noted in the details that it has seen the new certificate in use.
+/// Returns whether the details show that the rotator has seen the new certificate in use.
 pub(super) fn is_committed(details: &Details) -> bool {
     details
         .get("certificateRotationProgress")
         .is_some_and(|progress| progress == "committed")
 }
 
-/// Reads a message; `None` if it is none of these, or cannot be read.
+/// Parses a message; `None` if it has another meaning or cannot be parsed.
 pub(super) fn read(thing: &str, topic: &str, payload: &[u8]) -> Option<Incoming> {
     if let Some(rest) = topic.strip_prefix(&format!("$aws/things/{thing}/jobs/")) {
         return read_job(rest, payload);
@@ -176,7 +176,7 @@ fn read_job(rest: &str, payload: &[u8]) -> Option<Incoming> {
     }
 }
 
-/// The execution in a message. The inner `None` means that there is none.
+/// Parses the execution in a message. The inner `None` means that there is none.
 fn read_execution(payload: &[u8]) -> Option<Option<Job>> {
     let answer: Answer = serde_json::from_slice(payload).ok()?;
     let Some(execution) = answer.execution else {
@@ -203,7 +203,7 @@ fn read_execution(payload: &[u8]) -> Option<Option<Job>> {
     }))
 }
 
-/// The rotator's words, made safe to show.
+/// Returns the rotator's message, made safe to show.
 fn words(payload: &[u8]) -> String {
     let answer: Value = serde_json::from_slice(payload).unwrap_or_default();
     let said = answer.get("errorMsg").and_then(Value::as_str).unwrap_or_default();

@@ -1,8 +1,9 @@
-//! Rotation: a new certificate because a job of AWS IoT asks for it, by the contract of AWS's certificate rotator
+//! Rotation: a job of AWS IoT requests a new certificate, by the protocol of AWS's certificate rotator
 //! (awslabs/aws-greengrass-labs-certificate-rotator), over the gateway's own MQTT session.
 //!
-//! [`messages`] has the words, [`machine`] decides, [`RotationTask`] acts. The certificate goes the way of every renewal: it is judged,
-//! put into its place, and proven on a connection of its own. Until the rotator has seen it in use, the previous one can come back.
+//! [`messages`] parses and writes the messages, [`machine`] decides, and [`RotationTask`] acts. The certificate is treated like every
+//! renewed one: it is checked, installed, and proven on a separate connection. Until the rotator has seen it in use, the previous one can
+//! be restored.
 
 mod machine;
 mod messages;

@@ -1,4 +1,4 @@
-//! The record of a rotation on disk. It is written before each step, so that a power cut between any two leaves a state to go on from.
+//! The record of a rotation on disk. It is written before each step, so that the rotation can continue after a power cut at any time.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::state_file::StateFile;
 
-/// The rotation under way. There is no record while no job asks for one.
+/// The running rotation. There is no record while no job requests one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Record {
     /// The ID of the job.
     pub(super) job: String,
-    /// The thing that it is for.
+    /// The thing whose certificate is rotated.
     pub(super) thing: String,
-    /// Since when it is carried out, in seconds since 1970.
+    /// When it began, in seconds since 1970.
     pub(super) since: u64,
     pub(super) step: Step,
 }
@@ -23,32 +23,32 @@ pub(super) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "name", deny_unknown_fields)]
 pub(super) enum Step {
-    /// The job is being taken on.
+    /// The job is being accepted.
     Starting,
-    /// The certificate is being asked for.
+    /// The certificate is being requested.
     Requesting,
-    /// The new certificate is being put in place of the previous content of the file.
+    /// The new certificate is being installed. `previous` is the previous content of the file.
     Installing { certificate: String, previous: String },
-    /// The session is to connect with the new certificate.
+    /// The session must connect with the new certificate.
     Proving { certificate_id: String, previous: String },
-    /// The rotator is to see the new certificate in use.
+    /// The rotator must see the new certificate in use.
     Committing { certificate_id: String, previous: String },
-    /// The job is being told that it has succeeded.
+    /// The success is being reported to the job.
     Succeeding,
-    /// The previous content is being put back, and the session is to connect without the new certificate. `has_ended` says that the job
-    /// need not be told.
+    /// The previous content is being restored, and the session must connect without the new certificate. If `has_ended`, the job needs no
+    /// report.
     Returning {
         certificate_id: String,
         previous: String,
         reason: String,
         has_ended: bool,
     },
-    /// The job is being told that it has failed.
+    /// The failure is being reported to the job.
     Failing { reason: String },
 }
 
 impl Step {
-    /// The step's name in the status.
+    /// Returns the step's name in the status.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -63,7 +63,7 @@ impl Step {
     }
 }
 
-/// Names the file of the record.
+/// Returns the file of the record.
 pub(super) fn record_file(path: PathBuf) -> StateFile<Record> {
     StateFile::new(path, "rotation", "after a restart the job of a rotation fails")
 }

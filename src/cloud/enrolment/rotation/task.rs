@@ -1,4 +1,4 @@
-//! The task of rotation: passes messages to the state machine, and carries out what it decides.
+//! The task of rotation: it passes messages to the state machine, and carries out its actions.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -31,9 +31,9 @@ use crate::pem_file;
 use crate::problem::Problem;
 use crate::status::{RotationDetails, SessionPart, SessionPhase};
 
-/// Before the job is asked for again when a message could not be sent.
+/// Delay before the machine asks for the job again after a message could not be sent.
 const SEND_AGAIN: Duration = Duration::from_secs(2);
-/// How messages call the issuer.
+/// Name of the issuer in messages.
 const ISSUER: &str = "AWS's certificate rotator";
 
 /// The channels of the task.
@@ -44,9 +44,9 @@ pub struct RotationInputs {
     pub identity: IdentityReceiver,
     /// The state of the MQTT session.
     pub session: watch::Receiver<SessionPart>,
-    /// Takes the messages of the rotation.
+    /// Sends the messages of the rotation.
     pub outbox: Outbox,
-    /// Brings the messages for it.
+    /// Receives the messages of the rotation.
     pub subscriber: OwnSubscriber,
 }
 
@@ -60,12 +60,12 @@ pub struct RotationTask {
     report: watch::Sender<Option<RotationDetails>>,
     /// The open connection: its certificate, and its number since the start.
     connection: Option<(String, u64)>,
-    /// Why there is no rotation, or why the last one has failed.
+    /// The reason why there is no rotation, or why the last one has failed.
     problem: Option<Problem>,
 }
 
 impl RotationTask {
-    /// Prepares the task; how far a rotation has come appears in the returned channel.
+    /// Creates the task. The returned channel has the progress of the rotation.
     pub fn new(config: &Config, inputs: RotationInputs) -> (Self, watch::Receiver<Option<RotationDetails>>) {
         let (report, receiver) = watch::channel(Some(RotationDetails::default()));
         let task = Self {
@@ -81,7 +81,7 @@ impl RotationTask {
         (task, receiver)
     }
 
-    /// Runs for as long as the daemon does.
+    /// Runs until the daemon ends.
     pub async fn run(mut self) {
         loop {
             let thing = self.thing_name();
@@ -130,7 +130,7 @@ impl RotationTask {
             .map(|identity| identity.certificate.thing_name.clone())
     }
 
-    /// Tells the machine of a connection that has begun or ended.
+    /// Reports a connection that has begun or ended to the machine.
     fn follow_session(&mut self, thing: Option<&str>) {
         let connection = {
             let part = self.inputs.session.borrow_and_update();
@@ -150,7 +150,7 @@ impl RotationTask {
         self.connection = connection;
     }
 
-    /// Carries out what the machine has decided, and what it decides meanwhile.
+    /// Carries out the actions of the machine, including those that result from them.
     async fn act(&mut self, thing: Option<&str>) {
         let mut actions: VecDeque<Action> = self.machine.take_actions().into();
         while let Some(action) = actions.pop_front() {
@@ -181,7 +181,7 @@ impl RotationTask {
         }
     }
 
-    /// Publishes at QoS 0: a message that is late would be answered after its time.
+    /// Publishes at QoS 0, because a message that is sent late would be answered too late.
     async fn publish(&mut self, topic: String, payload: String) {
         let message = Message {
             topic,
@@ -198,7 +198,7 @@ impl RotationTask {
         self.inputs.identity.borrow().clone()
     }
 
-    /// The request for a certificate like the one in use.
+    /// Creates the request for a certificate like the one in use.
     fn request(&self, job: &str) -> Result<String, String> {
         let identity = self.in_use().ok_or("there is no certificate in use")?;
         let key_info = identity.key.public().subject_public_key_info();
@@ -209,14 +209,14 @@ impl RotationTask {
         ))
     }
 
-    /// Judges the certificate and puts it into its place. Returns its ID.
+    /// Checks the certificate, installs it, and returns its ID.
     async fn install(&self, pem: &str) -> Result<String, String> {
         let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
         let certificates: Vec<CertificateDer<'static>> = certificates.collect();
         let not_ready = || "the signing request is not there".to_owned();
         let (csr, key_info) = self.installation.signing_request().ok_or_else(not_ready)?;
         let installed = self.installation.installed(&key_info);
-        // After a power cut it may be in its place already.
+        // After a power cut it may be installed already.
         let is_installed =
             |der: &CertificateDer| installed.as_ref().is_some_and(|found| found.id == certificate_id(der));
         if let Some(der) = certificates.iter().find(|der| is_installed(der)) {
@@ -240,7 +240,7 @@ impl RotationTask {
         Ok(offered.certificate.id)
     }
 
-    /// Notes in the journal what has become of a job.
+    /// Logs the outcome of a job.
     fn note(&mut self, job: &str, outcome: Outcome) {
         match outcome {
             Outcome::Started => {
@@ -262,7 +262,7 @@ impl RotationTask {
         }
     }
 
-    /// Tells the identity's task how far the rotation has come.
+    /// Reports the progress of the rotation to the identity's task.
     fn tell(&self) {
         let record = self.machine.record();
         let details = RotationDetails {

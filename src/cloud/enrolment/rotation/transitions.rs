@@ -11,7 +11,7 @@ use super::messages::{
 use super::record::{Record, Step};
 
 impl Rotation {
-    /// Takes a job on, if it asks for a rotation.
+    /// Accepts a job if it requests a rotation.
     pub(super) fn consider(&mut self, thing: &str, job: Job, now: u64) {
         if !job.is_rotation || job.has_ended {
             return;
@@ -25,7 +25,7 @@ impl Rotation {
             step: Step::Starting,
         });
         if !is_queued {
-            // Whatever was done for it is not known here any more.
+            // An earlier run has accepted the job, but there is no record of its progress any more.
             return self.fail("the gateway has no record of this rotation".to_owned());
         }
         self.go_to(Step::Starting);
@@ -36,7 +36,7 @@ impl Rotation {
         self.ask(update_topic(thing, &id), start_payload(), ANSWER_TIMEOUT);
     }
 
-    /// Goes on after the job was looked at.
+    /// Continues after the job was described.
     pub(super) fn go_on(&mut self, job: &Job, step: Step) {
         if job.has_ended {
             return self.ended(step);
@@ -60,7 +60,7 @@ impl Rotation {
         }
     }
 
-    /// The job has ended without the gateway: it was cancelled or has timed out.
+    /// Handles a job that has ended by itself: it was cancelled or has timed out.
     pub(super) fn ended(&mut self, step: Step) {
         let reason = "the job has ended at AWS: it was cancelled, or has timed out".to_owned();
         match step {
@@ -130,7 +130,7 @@ impl Rotation {
         }
     }
 
-    /// Asks for the job. The answer decides how its step goes on.
+    /// Asks for the job's description. The answer decides how the step continues.
     pub(super) fn describe(&mut self) {
         if let Some(record) = &self.record {
             let topic = describe_topic(&record.thing, &record.job);

@@ -1,4 +1,4 @@
-//! The functions for the messages of a device.
+//! The functions that answer the messages of a device.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::mqtt::{Properties, QoS};
 use crate::switches::{RotatorFault, RotatorVersion};
 use crate::x509::SigningRequest;
 
-/// The words of the backend for whatever it does not accept.
+/// The answer of the backend to everything that it does not accept.
 const REFUSED: &str = "Pre-conditions not met";
 
 /// A message of a device, as the rules pass it to the functions.

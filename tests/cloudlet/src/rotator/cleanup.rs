@@ -1,4 +1,4 @@
-//! The function at the end of a job: the certificate that is no longer needed is deactivated and deleted.
+//! The function that runs at the end of a job: it deactivates and deletes the certificate that is no longer needed.
 
 use super::records::{PROGRESS, Rotation};
 use crate::Error;
@@ -29,7 +29,7 @@ pub(crate) fn look_for_ended_jobs(cloud: &Cloud, thing: &str) {
     let unneeded = unneeded(&rotation, status).filter(|_| details.contains_key(name));
     if let Some(certificate) = unneeded {
         let _ = cloud.set_certificate_status(certificate, CertificateStatus::Inactive);
-        // Whatever somebody has detached or deleted meanwhile is gone already.
+        // Certificates that were detached or deleted meanwhile need nothing.
         let _ = delete(cloud, thing, certificate);
     }
 }

@@ -16,9 +16,9 @@ pub enum RotatorFault {
     RejectsCreate,
     /// It neither carries a request for a certificate out nor answers it.
     IgnoresCreate,
-    /// It makes the certificate, and its answer is lost.
+    /// It issues the certificate, but its answer is lost.
     LosesCreated,
-    /// It answers with something that is no certificate.
+    /// Its answer contains no certificate.
     SendsNonsense,
     /// The certificate is for another key.
     CertifiesAnotherKey,
@@ -28,7 +28,7 @@ pub enum RotatorFault {
     RejectsCommit,
     /// It neither carries a commit out nor answers it.
     IgnoresCommit,
-    /// It commits, and its answer is lost.
+    /// It commits, but its answer is lost.
     LosesCommitted,
 }
 

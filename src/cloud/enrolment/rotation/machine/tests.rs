@@ -6,7 +6,7 @@ mod silence;
 const OLD: &str = "old";
 const NEW: &str = "new";
 
-/// A machine with its record in a folder of its own, and what it has done.
+/// A machine with its record in a temporary folder, and the actions that it has taken.
 struct Rig {
     folder: tempfile::TempDir,
     machine: Rotation,
@@ -19,13 +19,13 @@ impl Rig {
         Self { folder, machine }
     }
 
-    /// kill -9, and a start.
+    /// Simulates kill -9 and a start.
     fn restart(&mut self) -> Vec<String> {
         self.machine = Rotation::load(self.folder.path().join("rotation.json"));
         self.done()
     }
 
-    /// What is done, in short words.
+    /// Returns a short description of the actions.
     fn done(&mut self) -> Vec<String> {
         let short = |action: Action| match action {
             Action::Publish { topic, payload } => {
@@ -70,7 +70,7 @@ impl Rig {
         self.machine.record().map_or("none", |record| record.step.name())
     }
 
-    /// Goes as far as the step with this name.
+    /// Runs a rotation up to the step with this name.
     fn until(step: &str) -> Self {
         let mut rig = Self::new();
         rig.connected(OLD);
@@ -150,7 +150,7 @@ async fn only_a_job_that_asks_for_a_rotation_begins_one() {
         (Incoming::NotCommitted("no".to_owned()), "none"),
         (described("QUEUED"), "starting"),
         (Incoming::Next(Some(job("QUEUED"))), "starting"),
-        // It was taken on, and nothing is known of it here.
+        // The job was accepted, but there is no record of it.
         (Incoming::Next(Some(job("IN_PROGRESS"))), "failing"),
     ] {
         let mut rig = Rig::new();
@@ -160,9 +160,9 @@ async fn only_a_job_that_asks_for_a_rotation_begins_one() {
     }
 }
 
-/// A power cut at each step, and what happens at the next start.
+/// After a power cut at each step, the next start continues correctly.
 #[tokio::test(start_paused = true)]
-async fn each_step_goes_on_after_a_power_cut() {
+async fn each_step_continues_after_a_power_cut() {
     for (step, at_start, certificate, then, answered) in [
         ("starting", "", OLD, "j/get", "j/update IN_PROGRESS"),
         ("requesting", "", OLD, "j/get", "request"),
@@ -178,7 +178,7 @@ async fn each_step_goes_on_after_a_power_cut() {
         assert_eq!(rig.connected(certificate).join(","), then, "{step}");
         assert_eq!(rig.receive(described("IN_PROGRESS")).join(","), answered, "{step}");
     }
-    // The rotator had committed before the power cut, and says so in the job.
+    // The rotator had committed before the power cut, and the job's details show that.
     let mut rig = Rig::until("committing");
     rig.restart();
     rig.connected(NEW);
@@ -189,9 +189,9 @@ async fn each_step_goes_on_after_a_power_cut() {
     assert_eq!(rig.receive(Incoming::Described(committed)), ["j/update SUCCEEDED"]);
 }
 
-/// Whatever goes wrong, the previous certificate is back before the job is told.
+/// After each failure the previous certificate is restored before the failure is reported.
 #[tokio::test(start_paused = true)]
-async fn each_failure_leads_back_and_is_told() {
+async fn each_failure_restores_the_previous_certificate_and_is_reported() {
     let refused = || "Pre-conditions not met".to_owned();
     let mut rig = Rig::until("requesting");
     assert_eq!(rig.receive(Incoming::NotCreated(refused())), ["j/get"]);
@@ -220,7 +220,7 @@ async fn each_failure_leads_back_and_is_told() {
         ["failed", "$next/get"]
     );
 
-    // The session never left the old certificate.
+    // The session has never left the old certificate.
     let mut rig = Rig::until("proving");
     assert_eq!(rig.time_up(), ["restore pem-old"]);
     rig.machine.restored();
@@ -243,7 +243,7 @@ async fn a_job_that_ends_at_aws_ends_here() {
             Incoming::NotDescribed("j".to_owned()),
         ] {
             let mut rig = Rig::until(step);
-            // A notification without the job is the reason to look.
+            // A notification without the job makes the machine ask for the job.
             assert_eq!(rig.receive(Incoming::Next(None)), ["j/get"], "{step}");
             assert_eq!(rig.receive(incoming).join(","), expected, "{step}");
         }
@@ -254,7 +254,7 @@ async fn a_job_that_ends_at_aws_ends_here() {
     assert_eq!(rig.connected(OLD), ["failed", "$next/get"], "the job need not be told");
 }
 
-/// A look at a job that goes on repeats nothing: a second request would meet the first.
+/// Checking a job that continues repeats no request, because the rotator must not receive a second one.
 #[tokio::test(start_paused = true)]
 async fn a_look_at_the_job_repeats_nothing() {
     for step in ["starting", "requesting", "installing", "proving", "committing"] {

@@ -117,7 +117,7 @@ fn each_message_is_read_as_what_it_is() {
             "{}",
             Some(Incoming::NotCommitted(text("no reason given"))),
         ),
-        // What the gateway itself has sent, or what is somebody else's.
+        // Messages that the gateway itself has sent, or that are for others.
         ("awslabs/things/gw/certificate/create", "{}", None),
         ("awslabs/things/gw2/certificate/commit/accepted", "{}", None),
         ("$aws/things/gw2/jobs/notify-next", &queued, None),

@@ -15,7 +15,7 @@ async fn an_answer_that_never_comes_is_asked_for_again_and_then_given_up() {
         }
         assert_eq!(rig.time_up().join(","), expected, "{step}");
     }
-    // Without a connection nothing is waited for, except for the proof.
+    // Without a connection the machine waits for nothing but the proof.
     for (step, waits) in [
         ("starting", false),
         ("requesting", false),
