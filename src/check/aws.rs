@@ -23,6 +23,9 @@ use executables::is_program;
 use programs::ProgramEnvironment;
 use wording::{Judgement, judge};
 
+/// Profiles of gatepost's beyond this are not judged one by one.
+const MOST_PROFILES: usize = 50;
+
 /// A user whose files are checked.
 struct Owner<'a> {
     name: &'a str,
@@ -83,10 +86,8 @@ fn check_files(owner: &Owner<'_>, files: &FileContents, config: &Config, report:
         .collect();
     let mut without_region = Vec::new();
     if profiles.faults().is_empty() {
-        for profile in own
-            .iter()
-            .filter(|profile| profiles.names().any(|name| name == **profile))
-        {
+        let there: BTreeSet<&str> = profiles.names().collect();
+        for profile in own.intersection(&there).take(MOST_PROFILES) {
             let outcome = resolve(&profiles, &nothing, Some(profile));
             if let Judgement::Other(mut problem) = judge(&outcome, &nothing, config, &is_program) {
                 problem.message = format!("programs with profile {} {}", clean(profile), problem.message);

@@ -9,6 +9,8 @@ use super::process::{Call, shell_words};
 use super::profiles::{Profile, Profiles};
 use super::sections::Kind;
 
+/// No one writes a longer chain of roles; AWS's tools would not follow one of a thousand either.
+const LONGEST_CHAIN: usize = 50;
 const STATIC_KEYS: [&str; 2] = ["aws_access_key_id", "aws_secret_access_key"];
 
 /// Returns where a program with these variables finds credentials, if the program itself names the profile `named`, or none.
@@ -93,7 +95,8 @@ impl Chain<'_> {
                 };
                 let is_static = STATIC_KEYS.iter().any(|key| profile.has(key));
                 // A profile may name itself, if it has keys as well.
-                if visited.contains(source) && (source != name || !is_static) {
+                let is_visited = visited.contains(source) && (source != name || !is_static);
+                if is_visited || visited.len() >= LONGEST_CHAIN {
                     return Failure::Loop { place }.into();
                 }
                 match is_static || !has_role(profile) {

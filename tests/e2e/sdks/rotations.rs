@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rig::process::{Process, Signal};
@@ -103,6 +104,11 @@ fn promise_4_running_programs_outlive_a_restart_of_gatepost() {
             ));
         }
     }
+    restart_under(&mut machine, running);
+}
+
+/// Restarts gatepost while programs run, and asserts that each of them goes on with new credentials and loses no call.
+fn restart_under(machine: &mut Machine, mut running: Vec<(String, Process)>) {
     for (bucket, _) in &running {
         wait::until(SOON, bucket, || machine.calls(bucket).len() > 1).unwrap();
     }
@@ -134,4 +140,21 @@ fn promise_4_running_programs_outlive_a_restart_of_gatepost() {
         assert!(status.success(), "{bucket}: {status}\n{}", program.log());
     }
     assert_eq!(machine.refusals(), []);
+}
+
+/// A token in a variable cannot be read again, so only that of the administrator's file lasts.
+#[test]
+fn promise_4_a_token_in_a_variable_outlives_a_restart_of_gatepost() {
+    let mut machine = Machine::with(LIFETIME, |gateway| {
+        let path = gateway.folder.path().join("own.token");
+        fs::write(&path, "0123456789abcdef0123456789ABCDEF").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let rule = format!("role-aliases = [\"*\"]\ntoken-file = \"{}\"", path.display());
+        gateway.configure("role-aliases = [\"*\"]", &rule);
+    });
+    copy_programs(&machine);
+    let setting = "eval \"$(gatepost env telemetry --token)\"; export AWS_REGION=us-east-2";
+    let script = format!("{setting}; exec python3 long_running.py python-token $PWD/stop");
+    let program = Process::spawn(&mut machine.bash(&script), "util-linux").unwrap();
+    restart_under(&mut machine, vec![("python-token".to_owned(), program)]);
 }

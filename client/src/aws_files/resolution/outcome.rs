@@ -189,7 +189,10 @@ impl std::fmt::Display for Failure {
             }
             Self::NoSourceProfile { place } => write!(f, "{place}: the source_profile of the role does not exist"),
             Self::NoCredentialsInSource { place } => write!(f, "{place}: the source of the role has no credentials"),
-            Self::Loop { place } => write!(f, "{place}: the roles take their credentials from each other"),
+            Self::Loop { place } => write!(
+                f,
+                "{place}: the roles take their credentials from each other, or more than 50 in a row"
+            ),
             Self::Quoting { place } => write!(f, "{place}: a quotation mark in credential_process is not closed"),
             Self::EmptyProcess { place } => write!(f, "{place}: credential_process runs nothing"),
             Self::NoRoleForWebIdentity { place: Some(place) } => write!(f, "{place}: the token has no role_arn"),

@@ -70,6 +70,24 @@ fn the_outcome_is_that_of_botocore() {
 }
 
 #[test]
+fn a_chain_without_an_end_costs_nothing() {
+    let count = 20_000;
+    let role = |number: usize| format!("[profile {number}]\nrole_arn = r\nsource_profile = {}\n", number + 1);
+    let text: String = (0..count).map(role).collect();
+    let files = FileContents {
+        config: ReadFile::Text {
+            path: "config".into(),
+            bytes: text.into_bytes(),
+            owner: 0,
+            mode: 0o600,
+        },
+        credentials: ReadFile::Absent,
+    };
+    let outcome = resolve(&Profiles::new(&files), &Environment::default(), Some("0"));
+    assert!(matches!(outcome, Outcome::Failure(Failure::Loop { .. })), "{outcome:?}");
+}
+
+#[test]
 fn a_region_comes_from_the_environment_or_the_profile() {
     let files = FileContents {
         config: ReadFile::Text {
