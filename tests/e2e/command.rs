@@ -1,5 +1,6 @@
 //! The command `gatepost` against the real daemon, as SDKs and operators call it.
 
+mod exec;
 mod profile;
 
 use std::fs::{self, Permissions};
