@@ -117,6 +117,10 @@ mod tests {
         let mut child = sleep.arg("60").env("AWS_PROFILE", "unheard-of").spawn().unwrap();
         // Until execve(2) the child has the environment of this process.
         let found = loop {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "it has ended without having been found"
+            );
             let found = processes(rustix::process::geteuid().as_raw());
             let of_child = |program: &&ProgramEnvironment| program.environment.get("AWS_PROFILE") == Some("unheard-of");
             if let Some(program) = found.iter().find(of_child) {
