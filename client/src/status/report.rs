@@ -111,6 +111,7 @@ fn identity(screen: &mut Screen, identity: &Value) {
         request,
         place.flatten(),
         enrolment(screen, identity.get("enrolment")),
+        rotation(identity.get("rotation")),
     ];
     screen.part("Identity", "", identity, &details);
 }
@@ -121,6 +122,14 @@ fn enrolment(screen: &Screen, enrolment: &Value) -> Option<String> {
     match enrolment.get("since").text() {
         Some(_) => screen.at("a new certificate is asked for again", next),
         None => screen.at("renewal", next),
+    }
+}
+
+/// Shows the job that rotates the certificate, or why the last one has failed.
+fn rotation(rotation: &Value) -> Option<String> {
+    match (rotation.get("job_id").text(), rotation.get("step").text()) {
+        (Some(job), Some(step)) => Some(format!("job {job} rotates the certificate ({step})")),
+        _ => named("rotation", rotation.get("problem").get("message")),
     }
 }
 

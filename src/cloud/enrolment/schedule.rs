@@ -86,7 +86,8 @@ pub fn retry_wait(
 ) -> Duration {
     let valid = validity.filter(|validity| !validity.has_expired(now));
     let (mut first, mut longest) = WAITS;
-    if let Some(validity) = valid {
+    // Short lifetimes need short waits, also after a certificate has expired.
+    if let Some(validity) = validity {
         let (firsts, longests) = WAITS_IN_A_LIFE;
         first = first.min(validity.lifetime() / firsts);
         longest = longest.min(validity.lifetime() / longests);
@@ -170,8 +171,10 @@ mod tests {
             (1, RetryReason::Failure, None, at(0), 60),
             (20, RetryReason::Failure, None, at(0), 3600),
             (1, RetryReason::Refusal, None, at(0), 900),
-            // An expired certificate counts as none.
-            (20, RetryReason::Failure, Some(&minute), at(61), 3600),
+            // An expired certificate counts as none, but its life still says how long a wait may be.
+            (1, RetryReason::Failure, Some(&year), at(366 * DAY), 60),
+            (20, RetryReason::Failure, Some(&year), at(366 * DAY), 3600),
+            (20, RetryReason::Failure, Some(&minute), at(61), 2),
             (1, RetryReason::Refusal, Some(&minute), at(61), 900),
         ] {
             let mut random = fastrand::Rng::with_seed(5);

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod claim;
 mod fleet;
+mod globalsign;
 mod helper;
 mod misbehaviour;
 mod rotation;

@@ -3,7 +3,7 @@
 mod bridge;
 mod libraries;
 mod node_red;
-mod program;
+pub mod program;
 mod sdk;
 
 use std::net::SocketAddr;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use cloudlet::{Cloudlet, Event, JitpStep, Options, Role, RoleAlias};
 use est_server::{EstServer, User};
-use rig::wait;
+use rig::{port, wait};
 use tempfile::TempDir;
 
 use self::member::Member;
@@ -56,14 +56,15 @@ impl Fleet {
             secret: SECRET.to_owned(),
             one_time: false,
         };
-        let mut est_options = est_server::Options {
+        let est_options = est_server::Options {
             dir: Some(PathBuf::from(folder.path())),
             users: (0..life.gateways).map(user).collect(),
             lifetime: life.certificate,
+            // No outgoing connection can take it while the server is down.
+            port: port::free_pair().unwrap(),
             ..est_server::Options::default()
         };
         let est = EstServer::start(est_options.clone()).unwrap();
-        est_options.port = est.port();
         let cloud = Cloudlet::start(Options {
             seed: life.seed,
             ..support::options()
@@ -72,7 +73,6 @@ impl Fleet {
         cloud.switches().set(|switches| {
             switches.connect_interval = Duration::from_secs(1);
             switches.tell_acknowledged = true;
-            // They are refreshed by certificates of the whole life.
             switches.credentials.lifetime = cloudlet::switches::Lifetime::Seconds(120);
         });
         cloud.register_ca(&est.ca_pem(), cloud.article_template()).unwrap();
@@ -281,7 +281,7 @@ fn report(fleet: &Fleet, messages: u64) {
 fn promise_11_a_fleet_lives_through_outages_and_a_new_ca_without_a_human() {
     live(&Life {
         gateways: 4,
-        certificate: Duration::from_secs(24),
+        certificate: Duration::from_secs(30),
         duration: Duration::from_secs(60),
         seed: 7,
     });
