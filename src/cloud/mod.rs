@@ -7,6 +7,7 @@ mod connect_errors;
 pub mod connector;
 pub mod credentials;
 pub mod enrolment;
+mod expired_identity;
 pub mod https;
 mod jitp;
 mod mqtt;
@@ -136,6 +137,11 @@ impl Cloud {
     /// Runs all tasks of the thread until the session ends.
     async fn run(self) {
         let (accepted, accepted_identity) = watch::channel(None);
+        tokio::spawn(expired_identity::replace(
+            accepted.clone(),
+            self.identity.clone(),
+            self.clock.clone(),
+        ));
         let (provider_accepts, provider_accepted) = watch::channel(None);
         let recovery = Recovery::new();
         let connector = Connector::new(&self.config);
