@@ -125,12 +125,9 @@ fn enrolment(screen: &Screen, enrolment: &Value) -> Option<String> {
     }
 }
 
-/// Shows the job that rotates the certificate, or why the last one has failed.
+/// Shows the job that rotates the certificate, if there is one.
 fn rotation(rotation: &Value) -> Option<String> {
-    match (rotation.get("job_id").text(), rotation.get("step").text()) {
-        (Some(job), Some(step)) => Some(format!("job {job} rotates the certificate ({step})")),
-        _ => named("rotation", rotation.get("problem").get("message")),
-    }
+    named("rotation by job", rotation.get("job_id"))
 }
 
 /// Shows findings of the verdict about a part, other than the part's own problem.

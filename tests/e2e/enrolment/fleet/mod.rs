@@ -244,7 +244,7 @@ fn live(life: &Life) {
         "{:?}",
         problems.collect::<Vec<_>>()
     );
-    report(&fleet, expected);
+    report(&fleet.cloud.events(), &fleet.members, fleet.stops, expected);
 }
 
 #[test]
