@@ -2,6 +2,7 @@
 
 mod fairness;
 mod mqtt;
+mod mqtt_out;
 mod outbox;
 mod report;
 mod slow_signer;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use bench::{floor, storm, table};
 
 const USAGE: &str = "\
@@ -29,6 +30,8 @@ usage: bench socket SOCKET            answers, beside the floor
                                       configurations as its last word
        bench mqtt SOCKET MQTTSOCKET FOLDER CONFIGURATION THING DAEMON...
                                       programs that speak MQTT: messages in, latency and idle memory, beside Mosquitto
+       bench mqtt-out BROKERSOCKET SOCKET MQTTSOCKET FOLDER CONFIGURATION THING DAEMON...
+                                      programs that receive over MQTT, and credentials while others publish
        bench fairness SOCKET          answers beside another user's loop (as root)
        bench storm SOCKET CONNECTIONS keep|anew
                                       be the loop: ask as fast as possible, over kept connections or new ones
@@ -73,16 +76,11 @@ fn main() -> Result<ExitCode> {
             };
             outbox.rows()?
         }
-        ["mqtt", socket, mqtt_socket, folder, configuration, thing, daemon @ ..] => {
-            let mqtt = mqtt::Mqtt {
-                socket: Path::new(socket),
-                mqtt_socket: Path::new(mqtt_socket),
-                folder: Path::new(folder),
-                configuration,
-                thing,
-                daemon,
-            };
-            mqtt.rows()?
+        ["mqtt", setup @ ..] => mqtt(setup)?.rows()?,
+        ["mqtt-out", broker, setup @ ..] => {
+            let broker = Path::new(broker);
+            let mqtt = mqtt(setup)?;
+            mqtt_out::MqttOut { mqtt, broker }.rows()?
         }
         ["fairness", socket] => fairness::rows(Path::new(socket))?,
         ["storm", socket, connections, manner @ ("keep" | "anew")] => {
@@ -103,4 +101,19 @@ fn main() -> Result<ExitCode> {
         writeln!(out, "{row}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The setup of the measurements of MQTT programs.
+fn mqtt<'a>(words: &'a [&'a str]) -> Result<mqtt::Mqtt<'a>> {
+    let [socket, mqtt_socket, folder, configuration, thing, daemon @ ..] = words else {
+        bail!("{USAGE}");
+    };
+    Ok(mqtt::Mqtt {
+        socket: Path::new(socket),
+        mqtt_socket: Path::new(mqtt_socket),
+        folder: Path::new(folder),
+        configuration,
+        thing,
+        daemon,
+    })
 }

@@ -91,7 +91,7 @@ impl Mqtt<'_> {
         Ok(rows)
     }
 
-    fn start(&self) -> Result<Process> {
+    pub(crate) fn start(&self) -> Result<Process> {
         let mut command = start::daemon(self.daemon)?;
         let daemon = start::until_answered(command.arg(self.configuration), self.socket, STATUS)?;
         wait::until(PATIENCE, "the session and the MQTT socket", || {

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::publishers::{PAYLOAD, Publish};
 
@@ -43,12 +43,47 @@ impl MqttClient {
     /// # Errors
     /// If the server refuses it.
     pub fn subscribe_and_leave(mut self) -> Result<()> {
-        let mut body = vec![0, 1];
-        body.extend(text("#"));
-        body.push(1);
-        self.stream.write_all(&packet(0x82, &body))?;
-        self.expect([0x90, 3, 0, 1])?;
+        self.subscribe("#", 1)?;
         self.stream.write_all(&[0xe0, 0])?;
+        Ok(())
+    }
+
+    /// Subscribes to a filter.
+    ///
+    /// # Errors
+    /// If the server refuses it.
+    pub fn subscribe(&mut self, filter: &str, qos: u8) -> Result<()> {
+        let mut body = vec![0, 1];
+        body.extend(text(filter));
+        body.push(qos);
+        self.stream.write_all(&packet(0x82, &body))?;
+        self.expect([0x90, 3, 0, 1])
+    }
+
+    /// Receives so many messages, and acknowledges those at QoS 1.
+    ///
+    /// # Errors
+    /// If another packet comes, or none in time.
+    pub fn receive(&mut self, messages: usize) -> Result<()> {
+        let (mut unread, mut buffer, mut received) = (Vec::new(), vec![0; 64 * 1024], 0);
+        while received < messages {
+            let length = self.stream.read(&mut buffer)?;
+            ensure!(length > 0, "the server has closed the connection");
+            unread.extend(buffer.iter().take(length));
+            let (mut rest, mut answers) = (unread.as_slice(), Vec::new());
+            while let Some((first, body, after)) = split_packet(rest) {
+                ensure!(first & 0xf0 == 0x30, "the server sends a packet of type {first:02x}");
+                if first & 0x06 != 0 {
+                    answers.extend([0x40, 2]);
+                    answers.extend(packet_id(body).context("a message without a packet identifier")?);
+                }
+                received += 1;
+                rest = after;
+            }
+            let read = unread.len() - rest.len();
+            unread.drain(..read);
+            self.stream.write_all(&answers)?;
+        }
         Ok(())
     }
 
@@ -147,4 +182,27 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     packet.push(u8::try_from(if length >= 128 { length / 128 } else { length }).unwrap_or(0));
     packet.extend(body);
     packet
+}
+
+/// The first byte of a packet, what follows its length, and what follows the packet; `None` until it is whole.
+fn split_packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (first, mut rest) = bytes.split_first()?;
+    let (mut length, mut shift) = (0, 0);
+    loop {
+        let (byte, after) = rest.split_first()?;
+        length |= usize::from(byte & 0x7f) << shift;
+        (rest, shift) = (after, shift + 7);
+        if *byte < 0x80 {
+            break;
+        }
+    }
+    let (body, after) = rest.split_at_checked(length)?;
+    Some((*first, body, after))
+}
+
+/// The packet identifier of a message at QoS 1 (3.3.2): it is behind the topic.
+fn packet_id(body: &[u8]) -> Option<[u8; 2]> {
+    let (length, rest) = body.split_first_chunk()?;
+    let (_topic, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    rest.first_chunk().copied()
 }

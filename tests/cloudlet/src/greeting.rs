@@ -21,6 +21,8 @@ impl Environment {
             ("MQTT_ENDPOINT", cloud.mqtt_endpoint()),
             ("CREDENTIALS_ENDPOINT", cloud.credentials_endpoint()),
             ("ROOT_CA", root.display().to_string()),
+            // For a publisher that needs no certificate.
+            ("BROKER_SOCKET", cloud.broker().socket().display().to_string()),
             ("AWS_ENDPOINT_URL", cloud.api_endpoint()),
             ("AWS_ACCESS_KEY_ID", administrator.access_key_id),
             (SECRET, administrator.secret_access_key),

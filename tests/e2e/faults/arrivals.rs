@@ -1,12 +1,13 @@
-//! The messages that have arrived at AWS.
+//! The messages that have arrived at AWS, and those that AWS was told have arrived at the gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cloudlet::Event;
 
 use super::programs::{Record, number_of};
-use super::topic::topic_prefix;
+use super::receivers::Numbers;
+use super::topic::{command_prefix, sensor_prefix, topic_prefix};
 
 /// The numbers on each topic in the order of arrival, and the kinds of sessions that the gateway had.
 #[derive(Clone, Default)]
@@ -14,7 +15,10 @@ pub struct Arrivals(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
-    numbers: BTreeMap<String, Vec<u32>>,
+    /// Acknowledged by the broker.
+    numbers: Numbers,
+    /// Acknowledged by the gateway.
+    delivered: Numbers,
     sessions: Sessions,
 }
 
@@ -43,14 +47,22 @@ pub struct Account {
 impl Arrivals {
     /// Returns an observer of the cloud's events that records arrivals.
     pub fn observer(&self) -> cloudlet::Observer {
-        let known = self.0.clone();
-        let prefix = topic_prefix();
+        let arrivals = self.clone();
+        let (data, sensors, commands) = (topic_prefix(), sensor_prefix(), command_prefix());
         Arc::new(move |event| {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = arrivals.known();
             match event {
-                Event::Acknowledged { topic, payload, .. } if topic.starts_with(&prefix) => {
-                    let number = number_of(payload);
-                    known.numbers.entry(topic.clone()).or_default().push(number);
+                Event::Acknowledged { topic, payload, .. }
+                    if topic.starts_with(&data) || topic.starts_with(&sensors) =>
+                {
+                    known.numbers.entry(topic.clone()).or_default().push(number_of(payload));
+                }
+                Event::Delivered { topic, payload, .. } if topic.starts_with(&commands) => {
+                    known
+                        .delivered
+                        .entry(topic.clone())
+                        .or_default()
+                        .push(number_of(payload));
                 }
                 Event::Connected { session_present, .. } => match session_present {
                     true => known.sessions.resumed += 1,
@@ -63,21 +75,58 @@ impl Arrivals {
 
     /// Returns the numbers of resumed and new sessions.
     pub fn sessions(&self) -> Sessions {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).sessions
+        self.known().sessions
     }
 
     /// Returns the number of messages that have arrived.
     pub fn count(&self) -> usize {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.numbers.values().map(Vec::len).sum()
+        self.known().numbers.values().map(Vec::len).sum()
+    }
+
+    /// The number of messages that the gateway has acknowledged.
+    pub fn delivered_count(&self) -> usize {
+        self.known().delivered.values().map(Vec::len).sum()
     }
 
     /// Compares the arrivals with the responses that programs got.
     pub fn account_for(&self, records: &[Record]) -> Account {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut account = Account::default();
+        Account::of(&self.known().numbers, records)
+    }
+
+    /// Compares what a program has received with what AWS was told of the topics below this filter. What a broker that was killed has
+    /// sent again, although it had an acknowledgement, is no duplicate of gatepost's.
+    pub(super) fn account_for_receiver(&self, filter: &str, received: &Numbers) -> Account {
+        let prefix = filter.trim_end_matches('#');
+        let known = self.known();
+        let delivered = known.delivered.iter().filter(|(topic, _)| topic.starts_with(prefix));
+        let mut sent_again = 0;
+        let records: Vec<_> = delivered
+            .map(|(topic, numbers)| {
+                let accepted: BTreeSet<u32> = numbers.iter().copied().collect();
+                sent_again += numbers.len() - accepted.len();
+                Record {
+                    accepted: accepted.into_iter().collect(),
+                    ..Record::on(topic.clone())
+                }
+            })
+            .collect();
+        let account = Account::of(received, &records);
+        Account {
+            duplicates: account.duplicates.saturating_sub(sent_again),
+            ..account
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Account {
+    fn of(arrived: &Numbers, records: &[Record]) -> Self {
+        let mut account = Self::default();
         let mut seen: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
-        for (topic, numbers) in &known.numbers {
+        for (topic, numbers) in arrived {
             let seen = seen.entry(topic).or_default();
             for number in numbers {
                 let last = seen.last().copied();

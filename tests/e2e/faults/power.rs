@@ -10,6 +10,7 @@ use rig::wait;
 
 use super::programs::Programs;
 use super::stage::{Stage, between, seed};
+use super::topic::topic_prefix;
 use crate::support::SOON;
 
 const LOSSES: usize = 40;
@@ -29,7 +30,7 @@ fn promise_5_no_loss_of_power_undoes_what_was_accepted() {
     let power = PowerLoss::new(&gateway.state(""), LATENCY).unwrap();
     gateway.env.extend(power.env());
     gateway.start();
-    let programs = Programs::start(PROGRAMS, &gateway.socket(), &mut random);
+    let programs = Programs::start(stage.transports(PROGRAMS), &topic_prefix(), &mut random);
     for loss in 1..=LOSSES {
         let before = programs.accepted();
         programs.allow(before + MESSAGES);

@@ -7,6 +7,10 @@ use rig::network::{CLOUD, CLOUD_NAME, Network};
 use rig::token::{SoftHsm, TokenCopy};
 
 use super::arrivals::Arrivals;
+use super::mqtt_connection::Address;
+use super::programs::Transport;
+use crate::mqtt_listener::packets::{V3_1_1, V5};
+use crate::mqtt_listener::socket;
 use crate::registry::bring_online_known;
 use crate::support::{PIN, SOON, World, options};
 
@@ -34,8 +38,14 @@ impl Stage {
         let mut world = World::with(Box::new(token), options);
         let gateway = &mut world.gateway;
         gateway.through = network.map(Network::at_gateway).unwrap_or_default();
-        gateway.configure("role-aliases = [\"*\"]", "role-aliases = [\"*\"]\npublish = [\"#\"]");
-        gateway.config.push_str("[mqtt]\npublish-rate = 10000\n");
+        gateway.configure(
+            "role-aliases = [\"*\"]",
+            "role-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\"]",
+        );
+        // What waits for a program that is away must not be dropped.
+        gateway
+            .config
+            .push_str("[mqtt]\npublish-rate = 10000\ninbox-max-messages = 100000\n[local-mqtt]\nsocket = true\n");
         // Every message is a line at debug.
         gateway.env.push(("GATEPOST_LOG".to_owned(), "info".to_owned()));
         Self {
@@ -44,6 +54,21 @@ impl Stage {
             tokens,
             token: None,
         }
+    }
+
+    /// So many programs' transports: HTTP, MQTT 3.1.1, HTTP, MQTT 5, and so on.
+    pub(super) fn transports(&self, how_many: usize) -> Vec<Transport> {
+        let transport = |number| match number % 4 {
+            1 => Transport::Mqtt(self.mqtt_address(), V3_1_1),
+            3 => Transport::Mqtt(self.mqtt_address(), V5),
+            _ => Transport::Http(self.world.gateway.socket()),
+        };
+        (0..how_many).map(transport).collect()
+    }
+
+    /// Where MQTT programs connect.
+    pub(super) fn mqtt_address(&self) -> Address {
+        Address::Socket(socket(&self.world.gateway))
     }
 
     pub(super) fn bring_online(&mut self) {

@@ -12,15 +12,16 @@ use crate::messages::subscribed;
 use crate::mqtt_listener::{SECRET, world};
 use crate::support::{SOON, THING};
 
-/// A mosquitto for local sensors, with a bridge to gatepost.
-struct Bridge {
+/// A mosquitto for local sensors, with a bridge to gatepost: `sensors/#` goes out, `commands/#` comes in.
+pub struct Bridge {
     process: Process,
     port: String,
     folder: tempfile::TempDir,
 }
 
 impl Bridge {
-    fn start(gatepost: SocketAddr, more: &str) -> Self {
+    /// Starts one with further lines of configuration.
+    pub fn start(gatepost: SocketAddr, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = rig::port::free_pair().unwrap();
         let file = folder.path().join("mosquitto.conf");
@@ -41,10 +42,24 @@ impl Bridge {
         }
     }
 
-    fn restart(&mut self) {
+    /// Kills it, and starts it again with what it has saved.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    fn kill(&mut self) {
         self.process.signal(rig::process::Signal::KILL).unwrap();
         self.process.wait(SOON).unwrap();
+    }
+
+    fn start_again(&mut self) {
         self.process = spawn(&self.folder.path().join("mosquitto.conf"));
+    }
+
+    /// Where its local clients connect.
+    pub fn port(&self) -> u16 {
+        self.port.parse().unwrap()
     }
 
     /// Publishes as a sensor.
@@ -123,12 +138,23 @@ fn promise_5_a_bridge_loses_nothing_through_crashes_of_gatepost_and_its_own() {
     seen.dedup();
     let expected: Vec<String> = (20..31).map(|reading| reading.to_string()).collect();
     assert!(expected.iter().all(|reading| seen.contains(reading)), "{seen:?}");
+    // What comes while the bridge is away is there when it is back; a local program with a session that is kept sees it.
     let commands = bridge.subscribe("commands/#");
     rig::wait::until(SOON, "a command arrives", || {
         dashboard.publish(&format!("{THING}/commands/valve"), "close", &[]);
         commands.log().lines().any(|line| line == "close")
     })
     .unwrap();
+    bridge.kill();
+    dashboard.publish(&format!("{THING}/commands/valve"), "open a little", &[]);
+    world
+        .gateway
+        .wait_for("session.not_taken", |count| count.as_u64() == Some(0));
+    world.gateway.kill();
+    world.gateway.start();
+    bridge.start_again();
+    let commands = bridge.subscribe("commands/#");
+    commands.wait_for_line(SOON, |line| line == "open a little").unwrap();
 }
 
 #[test]

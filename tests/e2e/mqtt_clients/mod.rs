@@ -1,6 +1,6 @@
 //! Unmodified programs with published MQTT libraries (tests/mqtt_clients), connected to gatepost.
 
-mod bridge;
+pub mod bridge;
 mod libraries;
 mod node_red;
 pub mod program;

@@ -2,7 +2,7 @@
 
 mod bounds;
 mod clients;
-mod packets;
+pub mod packets;
 mod refusals;
 mod sessions;
 mod takeover;

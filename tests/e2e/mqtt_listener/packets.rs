@@ -164,7 +164,8 @@ impl Connect {
         }
     }
 
-    fn encode(&self, version: u8) -> Vec<u8> {
+    /// What follows the length of CONNECT.
+    pub fn encode(&self, version: u8) -> Vec<u8> {
         let mut body = text("MQTT");
         let flags = [
             (0x02, self.clean),

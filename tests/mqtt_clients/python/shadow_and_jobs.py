@@ -33,12 +33,13 @@ shadows = iotshadow.IotShadowClientV2(client, options)
 jobs = iotjobs.IotJobsClientV2(client, options)
 
 
-def stream(listener):
-    """Options of a stream of events; the caller waits until it is subscribed."""
+def stream(name, listener):
+    """Options of a stream of events; the caller waits until it is subscribed, which it is again after each connection."""
     established = mqtt_request_response.SubscriptionStatusEventType.SUBSCRIPTION_ESTABLISHED
 
     def on_status(event):
         if event.type == established:
+            print("established", name, flush=True)
             subscribed.release()
 
     return ServiceStreamOptions(incoming_event_listener=listener, subscription_status_listener=on_status)
@@ -77,10 +78,10 @@ def carry_out():
 
 
 deltas = shadows.create_shadow_delta_updated_stream(
-    iotshadow.ShadowDeltaUpdatedSubscriptionRequest(thing_name=thing), stream(on_delta)
+    iotshadow.ShadowDeltaUpdatedSubscriptionRequest(thing_name=thing), stream("delta", on_delta)
 )
 next_jobs = jobs.create_next_job_execution_changed_stream(
-    iotjobs.NextJobExecutionChangedSubscriptionRequest(thing_name=thing), stream(on_next_job)
+    iotjobs.NextJobExecutionChangedSubscriptionRequest(thing_name=thing), stream("job", on_next_job)
 )
 deltas.open()
 next_jobs.open()

@@ -80,7 +80,9 @@ impl Broker {
         self.order(Order::Wipe, "wiped")
     }
 
-    pub(crate) fn socket(&self) -> &Path {
+    /// The socket of mosquitto, for a publisher that needs no certificate.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
         &self.socket
     }
 

@@ -53,6 +53,9 @@ impl fmt::Display for Event {
             Self::Acknowledged { client_id, topic, .. } => {
                 write!(f, "MQTT  {client_id}: acknowledged by the broker: {topic}")
             }
+            Self::Delivered { client_id, topic, .. } => {
+                write!(f, "MQTT  {client_id}: the client acknowledged {topic}")
+            }
             Self::ServiceAnswered {
                 client_id,
                 topic,

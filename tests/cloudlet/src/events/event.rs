@@ -103,6 +103,15 @@ pub enum Event {
         /// Its payload, in which invalid UTF-8 is replaced by U+FFFD.
         payload: String,
     },
+    /// A client has acknowledged a message; told where the switch `tell_acknowledged` asks for it.
+    Delivered {
+        /// The client ID.
+        client_id: String,
+        /// Its topic.
+        topic: String,
+        /// Its payload, with U+FFFD for what is not UTF-8.
+        payload: String,
+    },
     /// A service that devices use over MQTT has answered a request.
     ServiceAnswered {
         /// The client ID.

@@ -36,15 +36,7 @@ pub(super) async fn run(
                 }
                 continue;
             }
-            // developer guide, mqtt: AWS IoT does not set DUP.
-            Packet::Publish(publish) => Packet::Publish(Publish {
-                duplicate: false,
-                packet_id: match publish.qos {
-                    QoS::AtMostOnce => 0,
-                    _ => session.state.lock().packet_ids.add_broker(publish.packet_id),
-                },
-                ..publish
-            }),
+            Packet::Publish(publish) => Packet::Publish(with_packet_id(session, publish)),
             Packet::Suback(suback) => Packet::Suback(with_refused(session, suback)),
             Packet::Unsuback(unsuback) => {
                 let filters = session.state.lock().unsubscribing.remove(&unsuback.packet_id);
@@ -78,6 +70,21 @@ pub(super) async fn run(
 
 fn may_receive(session: &Session, publish: &Publish) -> bool {
     session.decide("iot:Receive", "topic", &publish.topic).allowed
+}
+
+/// Gives a message the packet identifier under which the client gets it.
+fn with_packet_id(session: &Session, mut publish: Publish) -> Publish {
+    // developer guide, mqtt: AWS IoT does not set DUP.
+    publish.duplicate = false;
+    publish.packet_id = match publish.qos {
+        QoS::AtMostOnce => 0,
+        _ => session.state.lock().packet_ids.add_broker(publish.packet_id),
+    };
+    if publish.packet_id != 0 && session.cloud.switches.get(|switches| switches.tell_acknowledged) {
+        let message = (publish.topic.clone(), publish.payload.clone());
+        session.state.lock().delivering.insert(publish.packet_id, message);
+    }
+    publish
 }
 
 /// Reports that the broker has acknowledged a message, if that was requested.

@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) unacknowledged: HashSet<u16>,
     /// Topic and payload of messages whose acknowledgement is to be reported.
     pub(super) to_tell: HashMap<u16, (String, Bytes)>,
+    /// Topic and payload of messages to the client whose acknowledgement is to be told.
+    pub(super) delivering: HashMap<u16, (String, Bytes)>,
     /// Packet identifiers of messages to the client.
     pub(super) packet_ids: PacketIds,
     pub(super) aliases: HashMap<u16, String>,

@@ -120,7 +120,7 @@ pub struct Switches {
     /// time raises it.
     pub publishes_per_second: u32,
     /// Whether each QoS 1 message that the broker has acknowledged is reported with its payload: from then on AWS must deliver it, whatever
-    /// the client sees of it.
+    /// the client sees of it. Each message that a client has acknowledged is reported likewise.
     pub tell_acknowledged: bool,
     /// Delay of every PUBACK to a client.
     pub delay_pubacks: Option<Duration>,

@@ -18,6 +18,7 @@ use super::packet_ids::Sender;
 use super::session::Session;
 use super::streams::ClientReader;
 use super::writer::Outgoing;
+use crate::events::Event;
 use crate::mqtt::{Acknowledgement, Disconnect, FrameError, Packet, Protocol, Value, property, reason};
 
 pub(super) async fn run(
@@ -68,6 +69,7 @@ fn cut(session: &Session) -> Result<(), End> {
 
 /// Passes PUBACK to the sender of the message: the broker or a service. A PUBACK for an unknown message is left to the broker.
 async fn acknowledge(forwarder: &Forwarder<'_>, puback: Acknowledgement) -> Result<(), End> {
+    tell_delivered(forwarder.session, &puback);
     let sender = forwarder.session.state.lock().packet_ids.acknowledged(puback.packet_id);
     match sender {
         Some(Sender::Service(waiting)) => {
@@ -83,6 +85,20 @@ async fn acknowledge(forwarder: &Forwarder<'_>, puback: Acknowledgement) -> Resu
                 .await
         }
         None => forwarder.forward(Packet::Puback(puback)).await,
+    }
+}
+
+/// The event of a message that the client has taken, where somebody wants to hear of it.
+fn tell_delivered(session: &Session, puback: &Acknowledgement) {
+    let message = session.state.lock().delivering.remove(&puback.packet_id);
+    if let Some((topic, payload)) = message
+        && puback.code < reason::UNSPECIFIED_ERROR
+    {
+        session.cloud.events.push(Event::Delivered {
+            client_id: session.client_id.clone(),
+            topic,
+            payload: String::from_utf8_lossy(&payload).into_owned(),
+        });
     }
 }
 

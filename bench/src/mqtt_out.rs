@@ -1,0 +1,152 @@
+//! Programs that receive over MQTT, beside a Mosquitto that saves every half an hour, and the answers on the HTTP socket meanwhile.
+//!
+//! A message from AWS comes from the broker behind the cloudlet, by TLS, and goes to each program: with many programs it is gatepost's
+//! side that counts.
+
+use std::path::Path;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use bench::mosquitto::{Mosquitto, Saves};
+use bench::mqtt_client::MqttClient;
+use bench::pace::Pace;
+use bench::sample::{Sample, middle};
+use bench::start;
+use bench::table::{Budget, Figure, Row};
+
+use crate::mqtt::Mqtt;
+use crate::report::CREDENTIALS;
+
+/// Programs that receive, and messages that each gets in a round.
+const LOADS: [(usize, usize); 3] = [(1, 2_000), (8, 2_000), (64, 1_000)];
+/// Rounds of each load, the servers in turns. The median counts.
+const ROUNDS: usize = 3;
+/// Programs that publish while credentials are asked for: some wait for each PUBACK, some for none.
+const PUBLISHERS: usize = 8;
+/// Messages between two looks at whether to go on.
+const BATCH: usize = 200;
+const PACE: Pace = Pace {
+    requests: 2_000,
+    interval: Duration::from_millis(1),
+};
+
+/// A measurement and its setup.
+pub(crate) struct MqttOut<'a> {
+    pub(crate) mqtt: Mqtt<'a>,
+    /// Of the broker behind the cloudlet.
+    pub(crate) broker: &'a Path,
+}
+
+impl MqttOut<'_> {
+    pub(crate) fn rows(&self) -> Result<Vec<Row>> {
+        let mut daemon = self.mqtt.start()?;
+        let mut rows = Vec::new();
+        for qos in [0, 1] {
+            for (programs, messages) in LOADS {
+                let (mut ours, mut beside) = (Vec::new(), Vec::new());
+                for _ in 0..ROUNDS {
+                    ours.push(self.round(self.mqtt.mqtt_socket, self.broker, qos, programs, messages)?);
+                    let folder = tempfile::tempdir_in(self.mqtt.folder)?;
+                    let mosquitto = Mosquitto::start(folder.path(), Saves::Seldom)?;
+                    beside.push(self.round(mosquitto.socket(), mosquitto.socket(), qos, programs, messages)?);
+                }
+                rows.push(Row {
+                    what: format!("QoS {qos} out, {programs} programs, beside mosquitto"),
+                    value: rate(programs * messages, ours)?,
+                    floor: Some(rate(programs * messages, beside)?),
+                    budget: Budget::None,
+                });
+            }
+        }
+        rows.extend(self.credentials()?);
+        start::stop(&mut daemon)?;
+        Ok(rows)
+    }
+
+    /// Lets programs receive what is published at `source`; how long that took.
+    fn round(&self, socket: &Path, source: &Path, qos: u8, programs: usize, messages: usize) -> Result<Duration> {
+        let topic = format!("{}/out/bench", self.mqtt.thing);
+        let start = Barrier::new(programs + 1);
+        let receive = |program: usize| {
+            // Whether it succeeds is looked at after the barrier: the others wait there.
+            let subscribed = MqttClient::connect(socket, &format!("receiver-{program}"), true)
+                .and_then(|mut client| client.subscribe(&topic, qos).map(|()| client));
+            start.wait();
+            subscribed?.receive(messages)
+        };
+        thread::scope(|scope| {
+            let receive = &receive;
+            let threads: Vec<_> = (0..programs)
+                .map(|program| scope.spawn(move || receive(program)))
+                .collect();
+            start.wait();
+            let began = Instant::now();
+            let mut publisher = MqttClient::connect(source, "source", true)?;
+            match qos {
+                0 => publisher.publish_at_qos_0(&topic, messages)?,
+                _ => publisher.publish_in_a_window(&topic, messages)?,
+            };
+            for thread in threads {
+                thread.join().map_err(|_| anyhow!("a program panicked"))??;
+            }
+            Ok(began.elapsed())
+        })
+    }
+
+    /// The answers on the HTTP socket while programs publish as fast as they can, beside those without them.
+    fn credentials(&self) -> Result<Vec<Row>> {
+        let (mut quiet, mut loaded) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            quiet.push(PACE.run(self.mqtt.socket, CREDENTIALS)?);
+            loaded.push(self.with_publishers(|| PACE.run(self.mqtt.socket, CREDENTIALS))?);
+        }
+        let row = |percent| {
+            let figure = |rounds: &[Sample]| Figure::Time(middle(rounds, |round| round.percentile(percent)));
+            Row {
+                what: format!("credentials beside {PUBLISHERS} MQTT publishers, p{percent}"),
+                value: figure(&loaded),
+                floor: Some(figure(&quiet)),
+                budget: Budget::None,
+            }
+        };
+        Ok([50, 99].into_iter().map(row).collect())
+    }
+
+    fn with_publishers<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let over = AtomicBool::new(false);
+        let publish = |program: usize| {
+            let topic = format!("{}/data/{program}", self.mqtt.thing);
+            let mut client = MqttClient::connect(self.mqtt.mqtt_socket, &format!("load-{program}"), true)?;
+            while !over.load(Ordering::Relaxed) {
+                match program % 2 {
+                    0 => client.publish_in_a_window(&topic, BATCH)?,
+                    _ => client.publish_at_qos_0(&topic, BATCH)?,
+                };
+            }
+            anyhow::Ok(())
+        };
+        thread::scope(|scope| {
+            let publish = &publish;
+            let threads: Vec<_> = (0..PUBLISHERS)
+                .map(|program| scope.spawn(move || publish(program)))
+                .collect();
+            let outcome = act();
+            over.store(true, Ordering::Relaxed);
+            for thread in threads {
+                thread.join().map_err(|_| anyhow!("a program panicked"))??;
+            }
+            outcome
+        })
+    }
+}
+
+/// Messages a second, of the median round.
+fn rate(messages: usize, rounds: Vec<Duration>) -> Result<Figure> {
+    let median = Sample::new(rounds).ok_or_else(|| anyhow!("no rounds"))?.median();
+    Ok(Figure::PerSecond(
+        f64::from(u32::try_from(messages)?) / median.as_secs_f64(),
+    ))
+}
