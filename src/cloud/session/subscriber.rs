@@ -257,6 +257,11 @@ impl Subscriber {
         lingering.chain(others.into_iter().flatten()).min()
     }
 
+    /// Whether UNSUBSCRIBE, to which AWS did not respond, must not be sent again yet.
+    fn must_wait_to_unsubscribe(&self, now: Instant) -> bool {
+        self.unsubscribe_not_before.is_some_and(|(at, _)| now < at)
+    }
+
     /// Returns the time until which nothing may be requested.
     fn quiet_until(&self) -> Option<Instant> {
         self.suspects.quiet_until().or(self.breaches.quiet_until())

@@ -95,9 +95,14 @@ impl Bench {
 
     /// Lets programs want these filters at QoS 1, and no others.
     pub(super) fn want(&self, filters: &[&str]) {
+        self.want_at(Qos::AtLeastOnce, filters);
+    }
+
+    /// Sets the filters that programs want at this quality of service.
+    pub(super) fn want_at(&self, qos: Qos, filters: &[&str]) {
         let desired = filters.iter().map(|filter| {
             let desired = DesiredFilter {
-                qos: Qos::AtLeastOnce,
+                qos,
                 newest_live_stream: 1,
                 newest_stream: 1,
             };

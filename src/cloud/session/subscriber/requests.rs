@@ -28,6 +28,10 @@ pub(in crate::cloud::session) async fn drive(subscriber: &mut Subscriber, sink: 
         .unwanted_since
         .retain(|filter, _| !desired.contains_key(filter));
     let filters = next_to_subscribe(subscriber, &desired, now);
+    let lower = unwanted_with_lower_qos(subscriber, &desired, &filters, now);
+    if !lower.is_empty() && !subscriber.must_wait_to_unsubscribe(now) {
+        return unsubscribe(subscriber, lower, sink).await;
+    }
     let new: Vec<&String> = filters
         .iter()
         .map(|(filter, _)| filter)
@@ -87,10 +91,7 @@ fn subscribe(
 /// sends UNSUBSCRIBE.
 async fn unsubscribe(subscriber: &mut Subscriber, mut filters: Vec<String>, sink: &mut dyn PacketSink) {
     filters.truncate(MAX_FILTERS_PER_PACKET);
-    let must_wait = subscriber
-        .unsubscribe_not_before
-        .is_some_and(|(at, _)| Instant::now() < at);
-    if filters.is_empty() || must_wait {
+    if filters.is_empty() || subscriber.must_wait_to_unsubscribe(Instant::now()) {
         return;
     }
     let mut has_changed = false;
@@ -115,6 +116,23 @@ fn unwanted(subscriber: &Subscriber, desired: &DesiredFilters, now: Instant) -> 
         .keys()
         .filter(|filter| !desired.contains_key(*filter) || subscriber.refusals.is_set_aside(filter, now));
     unwanted.cloned().collect()
+}
+
+/// Returns the unwanted filters that cover one of these and have a lower quality of service. A broker may send a message once for
+/// overlapping subscriptions, so a program might get it at the lower one.
+fn unwanted_with_lower_qos(
+    subscriber: &Subscriber,
+    desired: &DesiredFilters,
+    filters: &[(String, DesiredFilter)],
+    now: Instant,
+) -> Vec<String> {
+    let mut lower = unwanted(subscriber, desired, now);
+    lower.retain(|outer| {
+        let state = subscriber.confirmed.get(outer);
+        let mut covered = filters.iter().filter(|(filter, _)| topic::covers(outer, filter));
+        covered.any(|(_, desired)| state.is_some_and(|state| !state.serves(desired.qos)))
+    });
+    lower
 }
 
 /// Returns the filters of the next SUBSCRIBE. Filters with a strike are subscribed to last, and one at a time.

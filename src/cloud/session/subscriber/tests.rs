@@ -386,3 +386,26 @@ async fn an_answer_to_something_else_changes_nothing() {
     assert_eq!(bench.recorded().await, []);
     assert_eq!(bench.refused(), ["a"]);
 }
+
+/// A broker that sends a message once for overlapping subscriptions may choose the lower quality of service.
+#[tokio::test(start_paused = true)]
+async fn an_unwanted_filter_of_lower_qos_is_removed_before_a_filter_that_it_covers_is_requested() {
+    for (outer_qos, is_removed_first) in [(Qos::AtMostOnce, true), (Qos::AtLeastOnce, false)] {
+        let mut bench = Bench::new(None).await;
+        bench.want_at(outer_qos, &["a/#"]);
+        bench.connect(session(false)).await;
+        bench.settle().await;
+        let sent = bench.sent();
+        bench.answer(&sent, |_| true).await;
+        bench.want(&["a/b"]);
+        bench.settle().await;
+        let sent = bench.sent();
+        let is_unsubscribe = matches!(&sent[..], [Sent::Unsubscribe(_, filters)] if filters == &["a/#"]);
+        assert_eq!(is_unsubscribe, is_removed_first, "{sent:?}");
+        bench.answer(&sent, |_| true).await;
+        if is_removed_first {
+            bench.settle().await;
+            assert_eq!(bench.subscribed(), [["a/b"]]);
+        }
+    }
+}
