@@ -123,6 +123,12 @@ impl Arrivals {
 }
 
 impl Account {
+    /// Leaves out what the sender itself has sent after a later message.
+    pub(super) fn forgive_order(&mut self, sent: &Numbers) {
+        let by_sender = Self::of(sent, &[]).out_of_order;
+        self.out_of_order.retain(|message| !by_sender.contains(message));
+    }
+
     fn of(arrived: &Numbers, records: &[Record]) -> Self {
         let mut account = Self::default();
         let mut seen: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();

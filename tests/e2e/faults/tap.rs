@@ -36,6 +36,8 @@ struct State {
     received: Mutex<Numbers>,
     /// How many messages the client has sent once more.
     resent: AtomicUsize,
+    /// Everything that the client has sent.
+    sent: Mutex<Numbers>,
 }
 
 /// Messages of one sender on one connection that have no PUBACK.
@@ -113,6 +115,11 @@ impl Tap {
         self.state.resent.load(Ordering::Relaxed)
     }
 
+    /// Everything that the client has sent, in its order.
+    pub(super) fn sent(&self) -> Numbers {
+        lock(&self.state.sent).clone()
+    }
+
     /// The messages to the client that it has acknowledged.
     pub(super) fn received(&self) -> Numbers {
         lock(&self.state.received).clone()
@@ -187,8 +194,13 @@ impl Direction {
         while let Some(packet) = split_packet(&mut self.unread) {
             if let Some(message) = parse_message(&packet, V3_1_1) {
                 let number = number_of(&message.payload);
-                if self.is_from_client && packet.first & 0x08 != 0 {
-                    self.state.resent.fetch_add(1, Ordering::Relaxed);
+                if self.is_from_client {
+                    let is_repeated = packet.first & 0x08 != 0;
+                    self.state.resent.fetch_add(is_repeated.into(), Ordering::Relaxed);
+                    lock(&self.state.sent)
+                        .entry(message.topic.clone())
+                        .or_default()
+                        .push(number);
                 }
                 lock(&self.sent).insert(message.packet_id, (message.topic, number));
             }
