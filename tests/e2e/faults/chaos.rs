@@ -9,6 +9,7 @@ use rig::{user, wait};
 
 use super::disk::SmallDisk;
 use super::fault::{Fault, FaultPlan};
+use super::scale::Scale;
 use super::stage::{Stage, between, seed};
 use super::traffic::Traffic;
 use crate::registry::certificate_for;
@@ -25,17 +26,6 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Messages that a program may lack before no more come.
 const MAX_BACKLOG: usize = 1000;
 
-/// How long a run goes on.
-#[derive(Clone, Copy, Debug)]
-struct Scale {
-    /// At least so many times a program is killed: gatepostd, AWS's broker, or the bridge.
-    kills: usize,
-    /// At least so many messages of programs are accepted.
-    messages: usize,
-    /// At least so many messages come from AWS.
-    from_aws: usize,
-}
-
 struct Chaos<'a> {
     scale: Scale,
     network: Option<&'a Network>,
@@ -50,23 +40,13 @@ struct Chaos<'a> {
 
 #[test]
 fn promise_5_every_accepted_message_arrives() {
-    run(Scale {
-        kills: 20,
-        messages: 8_000,
-        from_aws: 2_000,
-    });
+    run(Scale::SHORT);
 }
 
 #[test]
 #[ignore = "takes about an hour: GATEPOST_FAULTS_KILLS (200), GATEPOST_FAULTS_MESSAGES (100000) and GATEPOST_FAULTS_FROM_AWS (100000) say how many"]
 fn promise_5_every_accepted_message_arrives_in_a_long_run() {
-    let number = |name, default| std::env::var(name).map_or(default, |number| number.parse().expect(name));
-    let messages = number("GATEPOST_FAULTS_MESSAGES", 100_000);
-    run(Scale {
-        kills: number("GATEPOST_FAULTS_KILLS", 200),
-        messages,
-        from_aws: number("GATEPOST_FAULTS_FROM_AWS", messages),
-    });
+    run(Scale::from_environment());
 }
 
 fn run(scale: Scale) {

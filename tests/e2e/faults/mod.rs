@@ -16,6 +16,7 @@ mod mqtt_connection;
 mod power;
 mod programs;
 mod receivers;
+mod scale;
 mod stage;
 mod tap;
 mod topic;

@@ -5,7 +5,7 @@ use std::thread;
 
 use rig::unix_http::KeptConnection;
 
-use super::{Answer, Log, PAUSE};
+use super::log::{Answer, Log, PAUSE};
 
 /// For AWS's acknowledgement, where a program waits for it: answered 202 after that.
 const WAIT: &str = "?wait=ack&timeout=2";

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use super::{Answer, Draft, Log, PAUSE};
+use super::log::{Answer, Draft, Log, PAUSE};
 use crate::faults::mqtt_connection::{Address, MqttConnection, parse_puback};
 
 /// Messages that a program sends before it reads the answers.
