@@ -7,13 +7,11 @@ use cloudlet::Event;
 use rig::process::Process;
 use rig::{command, user};
 
-use super::{Machine, REPOSITORY};
-use crate::support::SOON;
+use super::{Machine, PATIENCE, REPOSITORY};
 
 /// As in the other tests of rotations: credentials are handed out for 20 s, and replaced before that.
 const LIFETIME: i64 = 80;
 const SETS: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The programs: the name, which is also the name of the bucket, and what each does until the file `stop` exists.
 const PROGRAMS: [(&str, &str); 5] = [
@@ -110,7 +108,7 @@ fn programs_that_read_a_file_cross_three_rotations() {
     let mut running = PROGRAMS.map(start);
     machine.run_until(SETS, PATIENCE, &mut running);
     for (bucket, mut program) in running {
-        let status = program.wait(SOON).unwrap();
+        let status = program.wait(PATIENCE).unwrap();
         assert!(status.success(), "{bucket}: {status}\n{}", program.log());
         let sets = machine.access_keys(&bucket);
         assert!(sets.len() >= SETS, "{bucket}: {sets:?}");

@@ -28,6 +28,8 @@ use crate::loopback;
 use crate::support::{Gateway, World};
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+/// The time limit for programs: the slowest SDKs take seconds of CPU time to start, and many of them start at the same time.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// The Region of the page's profile.
 const REGION: &str = "us-east-2";
 

@@ -8,16 +8,13 @@ use std::time::Duration;
 use rig::process::{Process, Signal};
 use rig::wait;
 
-use super::{Machine, WAYS, copy_programs, optional_programs, rust_program};
-use crate::support::SOON;
+use super::{Machine, PATIENCE, WAYS, copy_programs, optional_programs, rust_program};
 
 /// Lifetime of credentials. They are handed out until 20 s after their issue, and replaced before. An SDK that keeps them until shortly
 /// before their end (Rust's) uses each set for a minute.
 const LIFETIME: i64 = 80;
 /// Number of sets for three rotations.
 const SETS: usize = 4;
-/// The time limit for the slowest SDK.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// Number of uploads, one per second: enough for the AWS CLI to see that many sets.
 const UPLOADS: usize = 90;
 
@@ -110,7 +107,8 @@ fn promise_4_running_programs_outlive_a_restart_of_gatepost() {
 /// Restarts gatepost while programs run, and asserts that each of them goes on with new credentials and loses no call.
 fn restart_under(machine: &mut Machine, mut running: Vec<(String, Process)>) {
     for (bucket, _) in &running {
-        wait::until(SOON, bucket, || machine.calls(bucket).len() > 1).unwrap();
+        // All of them start at the same time, and a Java program alone takes seconds of CPU time.
+        wait::until(PATIENCE, bucket, || machine.calls(bucket).len() > 1).unwrap();
     }
     // The programs pause meanwhile, because a request during the restart is refused and would have to be repeated.
     running
@@ -136,7 +134,7 @@ fn restart_under(machine: &mut Machine, mut running: Vec<(String, Process)>) {
     }
     fs::write(machine.file("stop"), "").unwrap();
     for (bucket, mut program) in running {
-        let status = program.wait(SOON).unwrap();
+        let status = program.wait(PATIENCE).unwrap();
         assert!(status.success(), "{bucket}: {status}\n{}", program.log());
     }
     assert_eq!(machine.refusals(), []);

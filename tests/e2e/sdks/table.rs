@@ -10,13 +10,11 @@ use cloudlet::Event;
 use rig::command;
 use rig::process::Process;
 
-use super::{Machine, REPOSITORY, WAYS};
-use crate::support::SOON;
+use super::{Machine, PATIENCE, REPOSITORY, WAYS};
 
 /// As in the other tests of rotations: a set is handed out for 20 s, and replaced before.
 const LIFETIME: i64 = 80;
 const SETS: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The ways that only these programs need, as lines before the program.
 const OTHER_WAYS: [(&str, &str); 2] = [
@@ -106,7 +104,7 @@ fn programs_of_the_table_cross_three_rotations() {
     machine.run_until(SETS, PATIENCE, &mut running);
     let mut faults = Vec::new();
     for (bucket, mut program) in running {
-        let status = program.wait(SOON).unwrap();
+        let status = program.wait(PATIENCE).unwrap();
         let sets = machine.access_keys(&bucket).len();
         if !status.success() || sets < SETS {
             faults.push(format!(
