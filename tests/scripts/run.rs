@@ -16,7 +16,8 @@ fn all_tests_run_once_and_a_failure_of_any_is_the_result() {
     let ran = run("");
     assert!(ran.success, "{}", ran.said);
     for tests in [
-        "cargo test --workspace --locked --test e2e\n",
+        "cargo test --workspace --locked --test e2e -- --skip sdks::\n",
+        "cargo test --workspace --locked --test e2e -- --test-threads=4 sdks::\n",
         "cargo test --workspace --locked --no-fail-fast --lib --bins --test=links --test=token\n",
         "cargo test --workspace --locked --doc\n",
     ] {
@@ -25,11 +26,16 @@ fn all_tests_run_once_and_a_failure_of_any_is_the_result() {
         assert_eq!(ran.said.matches(&output).count(), 1, "{tests}: {}", ran.said);
     }
 
-    for fault in ["[[ $* != *e2e ]]", "[[ $* != *--lib* ]]", "[[ $* != *--doc ]]"] {
+    for fault in [
+        "[[ $* != *--skip* ]]",
+        "[[ $* != *--test-threads* ]]",
+        "[[ $* != *--lib* ]]",
+        "[[ $* != *--doc ]]",
+    ] {
         let ran = run(fault);
         assert!(!ran.success, "{fault}: {}", ran.said);
         // The others run all the same, and their output is shown.
-        assert_eq!(ran.said.matches("ran test").count(), 3, "{fault}: {}", ran.said);
+        assert_eq!(ran.said.matches("ran test").count(), 4, "{fault}: {}", ran.said);
         assert!(ran.said.ends_with("some tests have failed\n"), "{fault}: {}", ran.said);
     }
 

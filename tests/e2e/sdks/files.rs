@@ -1,7 +1,6 @@
 //! Debian's versions of programs that read their keys from a file, while the file is replaced three times.
 
 use std::fs;
-use std::time::Duration;
 
 use cloudlet::Event;
 use rig::process::Process;

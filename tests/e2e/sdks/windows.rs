@@ -91,7 +91,7 @@ fn promise_4_botocore_requests_credentials_as_often_as_its_window_requires() {
     stop(&machine, program);
     assert_eq!(asked(&machine, "loopback"), 1, "outside of the window");
 
-    let (machine, program) = start_botocore(WINDOW - Duration::from_secs(60));
+    let (machine, mut program) = start_botocore(WINDOW - Duration::from_secs(60));
     wait_for_calls(&machine, "bucket", 1);
     // The program pauses while both are counted.
     program.signal(Signal::STOP).unwrap();
