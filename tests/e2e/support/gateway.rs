@@ -16,6 +16,10 @@ use tempfile::TempDir;
 
 use super::defaults::{SOON, THING};
 
+/// The time limit for a clean exit. The daemon takes 5 s at most, and a busy machine more; whatever it might wait for by mistake (a
+/// server that is silent, a connection that is not made) takes 30 s or longer.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
 /// The daemon, its folders and its configuration. It may be started, killed and started again.
 pub struct Gateway {
     pub folder: TempDir,
@@ -141,7 +145,7 @@ role-aliases = ["*"]
     /// Sends `signal` to the daemon, and expects a clean exit in time.
     pub fn end(&mut self, signal: Signal) {
         self.process().signal(signal).unwrap();
-        let status = self.process().wait(Duration::from_secs(5)).unwrap();
+        let status = self.process().wait(STOP_LIMIT).unwrap();
         assert!(status.success(), "{status}\n{}", self.log());
         self.forget();
     }
