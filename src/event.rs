@@ -165,6 +165,8 @@ events! {
     CertificateRotationFailed = "certificate-rotation-failed", "a153f5b5a4e34c47a2a4732ebc0baed9";
     /// A certificate that AWS may have registered is not used.
     CertificateAbandoned = "certificate-abandoned", "e59e86cf3a9548f2a68ef083ca799d0b";
+    /// A renewed certificate keeps its key, although a new one was wanted.
+    KeyKept = "key-kept", "55ec3499e87d4e71b967dfab15008ee0";
     /// An enrolment attempt has failed.
     EnrolmentFailed = "enrolment-failed", "35ae1468a1d04f75a93b0d639d2781c3";
     /// The certificate expires soon, or has expired; logged once per stage.

@@ -51,6 +51,7 @@ fn show(socket: &Path, json: bool) -> Result<Exit, Failure> {
         ("certificate", id.to_owned()),
         ("thing name", text("thing_name")),
         ("subject", text("subject")),
+        ("key", text("key")),
         ("valid from", text("not_before")),
         ("valid until", format!("{end}{}", left.unwrap_or_default())),
         ("file", text("certificate_path")),

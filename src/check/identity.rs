@@ -13,7 +13,7 @@ use super::token;
 use crate::clock::{SharedClock, SystemClock, rfc3339};
 use crate::config::Config;
 use crate::heartbeat::Heartbeat;
-use crate::identity::{Certificate, CertificateError, Identity, Loaded, Source, TokenKey};
+use crate::identity::{Certificate, CertificateError, Identity, Loaded, Source, TokenKey, choose_key};
 use crate::overview::{expiry_problem, remaining_text};
 use crate::problem::Problem;
 use crate::status::{StatusHub, TokenDetails, TokenPhase};
@@ -53,7 +53,7 @@ pub async fn check(
             return None;
         }
     };
-    let found = token.device_key().borrow().clone()?;
+    let found = choose_key(&config.identity.certificate, &token.device_keys().borrow()).cloned()?;
     let key = TokenKey::new(token, found);
     let info = key.public().subject_public_key_info();
     match Certificate::load(&Source::from(&config.identity), Some(&info), &**clock) {
@@ -111,10 +111,10 @@ async fn start_signer(config: &Config, pin: PinSource) -> Result<(Token, TokenTh
     let (fatal, mut fatals) = mpsc::channel(1);
     let (token, thread) = Token::spawn(config.token.clone(), pin, reporter, fatal, Heartbeat::new())
         .map_err(|error| Problem::wait(format!("the system does not provide a thread: {error}")))?;
-    let mut key = token.device_key();
+    let mut keys = token.device_keys();
     let shown = async {
         tokio::select! {
-            _ = key.wait_for(Option::is_some) => Ok(()),
+            _ = keys.wait_for(|keys| !keys.is_empty()) => Ok(()),
             Some(fatal) = fatals.recv() => Err(fatal.problem),
         }
     };

@@ -162,7 +162,7 @@ impl Cloud {
             connector: connector.clone(),
             roots: self.roots.clone(),
             clock: self.clock.clone(),
-            token: self.token,
+            token: self.token.clone(),
             steps: enrolment_steps,
             identity: self.identity.clone(),
             identity_part: self.identity_part.clone(),
@@ -177,6 +177,7 @@ impl Cloud {
         }
         if let Some(subscriber) = self.messages.own {
             let inputs = RotationInputs {
+                token: self.token,
                 clock: self.clock.clone(),
                 identity: self.identity.clone(),
                 session: self.session_reporters.session.watch(),

@@ -18,10 +18,22 @@ pub struct Enrolment {
     pub method: EnrolmentMethod,
     /// Whether jobs of AWS IoT may have the certificate rotated.
     pub rotation_jobs: bool,
+    /// Which key a renewed certificate has.
+    pub renew_key: RenewKey,
     /// `[enrolment.est]`, which may be configured while another method is in use.
     pub(super) est: Option<EstConfig>,
     /// `[enrolment.claim]`, likewise.
     pub(super) claim: Option<ClaimConfig>,
+}
+
+/// Which key a renewed certificate has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RenewKey {
+    /// The key of the certificate before it.
+    #[default]
+    Keep,
+    /// A new key, made in the token.
+    New,
 }
 
 /// How the certificate is obtained.
@@ -105,6 +117,21 @@ pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Opt
             return None;
         }
     };
+    let renew_key = match raw.renew_key.as_deref() {
+        None | Some("keep") => RenewKey::Keep,
+        Some("new") => RenewKey::New,
+        Some(other) => {
+            let reason = format!("{} is neither \"keep\" nor \"new\"", foreign_text::value(other));
+            findings.add_fault("enrolment.renew-key", reason);
+            return None;
+        }
+    };
+    if renew_key == RenewKey::New && method == EnrolmentMethod::File && raw.rotation_jobs != Some(true) {
+        findings.add_note(
+            "enrolment.renew-key",
+            "is not used, because enrolment.method is \"file\" and enrolment.rotation-jobs is not set",
+        );
+    }
     let has_table = raw.est != RawEst::default();
     let has_claim = raw.claim != RawClaim::default();
     if has_table && method != EnrolmentMethod::Est {
@@ -127,6 +154,7 @@ pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Opt
     Some(Enrolment {
         method,
         rotation_jobs: raw.rotation_jobs.unwrap_or(false),
+        renew_key,
         est,
         claim,
     })

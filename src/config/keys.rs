@@ -127,6 +127,7 @@ pub const KEYS: &[Key] = keys! {
     "mqtt.inbox-max-messages", AtReload, part(|config| config.mqtt.bounds.inbox_max_messages);
     "enrolment.method", AtRestart, part(|config| config.enrolment.method);
     "enrolment.rotation-jobs", AtRestart, part(|config| config.enrolment.rotation_jobs);
+    "enrolment.renew-key", AtRestart, part(|config| config.enrolment.renew_key);
     "enrolment.est.url", AtRestart, part(|config| est(config, |est| est.url.clone()));
     "enrolment.est.server-ca", AtRestart, part(|config| est(config, |est| est.server_ca.clone()));
     "enrolment.est.user", AtRestart, part(|config| est(config, |est| est.user.clone()));

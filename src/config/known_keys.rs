@@ -86,7 +86,11 @@ pub(super) const TABLES: [KnownTable; 14] = [
     ),
     table("loopback", false, &["listen"]),
     table("local-mqtt", false, &["socket", "listen"]),
-    table("enrolment", false, &["method", "rotation-jobs", "est", "claim"]),
+    table(
+        "enrolment",
+        false,
+        &["method", "rotation-jobs", "renew-key", "est", "claim"],
+    ),
     table(
         "enrolment.est",
         false,

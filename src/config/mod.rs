@@ -51,7 +51,7 @@ pub use bootstrap_pair::BootstrapPair;
 pub use claim::{COMMON_NAME, ClaimConfig};
 pub use credentials_file::{CredentialsFile, FileFormat, FileOwner, default_folder};
 pub use endpoint::Endpoint;
-pub use enrolment::{Enrolment, EnrolmentMethod, EstConfig};
+pub use enrolment::{Enrolment, EnrolmentMethod, EstConfig, RenewKey};
 pub use error::ConfigError;
 pub use est_url::EstUrl;
 pub use files::{DEFAULT_PATH, Draft, drop_in_folder, list_files};

@@ -1,12 +1,30 @@
 //! Checks of all keys in the token together.
 
 use super::bootstrap_pair::{BootstrapPair, EST_CERTIFICATE, EST_KEY};
-use super::enrolment::Enrolment;
+use super::enrolment::{Enrolment, RenewKey};
 use super::findings::Findings;
-use crate::token::TokenConfig;
+use crate::token::{Generate, TokenConfig};
+
+/// Checks that a new key can be made for each certificate, where that is wanted.
+fn check_renew_key(token: &TokenConfig, enrolment: &Enrolment, findings: &mut Findings) {
+    if enrolment.renew_key == RenewKey::Keep {
+        return;
+    }
+    let fault = match (token.key.second_key(), token.generate) {
+        (None, _) => {
+            "is \"new\", and token.key names its key by no label, from which that of the second key would be made; add object=NAME"
+        }
+        (Some(_), Generate::Never) => {
+            "is \"new\", and token.generate is \"never\": gatepost may make no key; change one of them"
+        }
+        (Some(_), Generate::Key(_)) => return,
+    };
+    findings.add_fault("enrolment.renew-key", fault);
+}
 
 /// Checks that all keys can be in the one token that gatepost opens.
 pub(super) fn check_other_keys(token: &TokenConfig, enrolment: &Enrolment, findings: &mut Findings) {
+    check_renew_key(token, enrolment, findings);
     let est = enrolment.est.as_ref().and_then(|est| est.bootstrap.as_ref());
     let claim = enrolment.claim.as_ref().and_then(|claim| claim.key.as_ref());
     let keys = [(EST_KEY, est.map(|pair| &pair.key)), ("enrolment.claim.key", claim)];
@@ -122,6 +140,48 @@ mod tests {
                     }
                     (outcome, _) => panic!("{setting} {token_key} {key}: {:?}", outcome.map(|_| ())),
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_key_needs_a_label_and_the_right_to_make_keys() {
+        let new = "[enrolment]\nrenew-key = \"new\"\n";
+        for (token, table, part) in [
+            ("key = \"pkcs11:token=gw;object=device\"", new, None),
+            ("key = \"pkcs11:token=gw;object=device;id=%01\"", new, None),
+            (
+                "key = \"pkcs11:token=gw;object=device\"",
+                "[enrolment]\nrenew-key = \"keep\"\n",
+                None,
+            ),
+            (
+                "key = \"pkcs11:token=gw;id=%01\"\ngenerate = \"never\"",
+                new,
+                Some("by no label"),
+            ),
+            (
+                "key = \"pkcs11:token=gw;object=device\"\ngenerate = \"never\"",
+                new,
+                Some("may make no key"),
+            ),
+            (
+                "key = \"pkcs11:token=gw;object=device\"",
+                "[enrolment]\nrenew-key = \"always\"\n",
+                Some("neither \"keep\" nor \"new\""),
+            ),
+            (
+                "key = \"pkcs11:token=gw;object=device\"",
+                "[enrolment]\nrenew-key = true\n",
+                Some("renew-key"),
+            ),
+        ] {
+            let drop_in = format!("[token]\n{token}\n");
+            let loaded = test_files::load(&format!("{MINIMUM}{table}"), &[("key.toml", &drop_in)]);
+            match (loaded, part) {
+                (Ok(_), None) => {}
+                (Err(why), Some(part)) => assert!(why.contains(part), "{token} {table}: {why}"),
+                (outcome, _) => panic!("{token} {table}: {:?}", outcome.map(|_| ())),
             }
         }
     }

@@ -38,6 +38,7 @@ pub(super) struct RawNetwork {
 pub(super) struct RawEnrolment {
     pub(super) method: Option<String>,
     pub(super) rotation_jobs: Option<bool>,
+    pub(super) renew_key: Option<String>,
     pub(super) est: RawEst,
     pub(super) claim: RawClaim,
 }

@@ -46,8 +46,9 @@ impl LastAccepted {
         }
     }
 
-    /// Loads the identity with this certificate, if it still belongs to the key and is still valid.
+    /// Loads the identity with this certificate, if the token still has its key and it is still valid. `key` is any key of the device.
     pub fn load(&self, key: &TokenKey, clock: &dyn Clock) -> Option<Identity> {
+        let key = key.of_certificate(&self.path)?;
         let info = key.public().subject_public_key_info();
         let source = Source {
             path: &self.path,
@@ -58,7 +59,7 @@ impl LastAccepted {
         let loaded = Certificate::load(&source, Some(&info), clock).ok()?;
         Some(Identity {
             certificate: loaded.certificate,
-            key: key.clone(),
+            key,
         })
     }
 }

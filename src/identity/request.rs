@@ -45,20 +45,13 @@ fn list_attributes(subject: &Subject) -> impl Iterator<Item = (&'static str, &st
 /// # Errors
 /// If the token does not sign or the file cannot be written.
 pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<String, Problem> {
-    let params = build_parameters(subject)?;
     if let Some(text) = fs::read_to_string(path)
         .ok()
         .filter(|text| is_current(text, subject, key))
     {
         return Ok(text);
     }
-    let request_key = RequestKey::new(key);
-    let made = params.serialize_request(&request_key).and_then(|request| request.pem());
-    let pem = made.map_err(|error| match request_key.into_failure() {
-        Some(failure) => failure.problem().clone(),
-        None => Problem::configuration(format!("the signing request cannot be made: {error}"))
-            .next("correct identity.subject"),
-    })?;
+    let pem = sign_request(subject, key)?;
     // Replaced atomically, so that a program that watches the folder never reads an incomplete request.
     atomic_file::replace(path, pem.as_bytes()).map_err(|error| {
         Problem::configuration(format!(
@@ -70,6 +63,21 @@ pub(super) fn ensure(path: &Path, subject: &Subject, key: &TokenKey) -> Result<S
     })?;
     journal!(Level::Info, Event::CsrWritten; "identity: signing request for {} written to {}", subject.common_name, path.display());
     Ok(pem)
+}
+
+/// Makes a signing request in PEM.
+///
+/// # Errors
+/// If the token does not sign, or the subject cannot stand in a request.
+pub fn sign_request(subject: &Subject, key: &TokenKey) -> Result<String, Problem> {
+    let params = build_parameters(subject)?;
+    let request_key = RequestKey::new(key);
+    let made = params.serialize_request(&request_key).and_then(|request| request.pem());
+    made.map_err(|error| match request_key.into_failure() {
+        Some(failure) => failure.problem().clone(),
+        None => Problem::configuration(format!("the signing request cannot be made: {error}"))
+            .next("correct identity.subject"),
+    })
 }
 
 fn build_parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
@@ -90,8 +98,8 @@ fn build_parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
     Ok(params)
 }
 
-/// Returns whether the stored request has this key and the same subject attributes.
-fn is_current(text: &str, subject: &Subject, key: &TokenKey) -> bool {
+/// Whether a stored request has this key and the same subject attributes.
+pub fn is_current(text: &str, subject: &Subject, key: &TokenKey) -> bool {
     let Ok(der) = CertificateSigningRequestDer::from_pem_slice(text.as_bytes()) else {
         return false;
     };

@@ -1,5 +1,6 @@
 //! Signs with the key in the token, for rustls and rcgen.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::PublicKeyData;
@@ -7,6 +8,7 @@ use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::sign::{Signer, SigningKey};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
+use super::key_choice::choose_key;
 use crate::token::{FoundKey, Hash, KeyAlgorithm, NamedKey, PublicKey, Scheme, Token, TokenError};
 
 /// A handle to the key. The token thread makes every signature.
@@ -30,6 +32,20 @@ impl TokenKey {
     /// Returns the public key.
     pub fn public(&self) -> &PublicKey {
         &self.found.public
+    }
+
+    /// Whether the token still has this key.
+    pub fn is_in_token(&self) -> bool {
+        let keys = self.token.device_keys();
+        let keys = keys.borrow();
+        keys.iter().any(|found| found.public.is_same_key(self.public()))
+    }
+
+    /// Returns the device's key that the certificate in this file is for; without a certificate the first one.
+    pub(super) fn of_certificate(&self, path: &Path) -> Option<Self> {
+        let keys = self.token.device_keys();
+        let found = choose_key(path, &keys.borrow()).cloned()?;
+        Some(Self::new(self.token.clone(), found))
     }
 
     /// Signs a certificate signing request, with SHA-384 if the key is P-384, and with SHA-256 otherwise.

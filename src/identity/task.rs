@@ -10,6 +10,7 @@ use super::certificate::{Certificate, Loaded, Source};
 use super::device_identity::Identity;
 use super::error::CertificateError;
 use super::files::Files;
+use super::key_choice::choose_key;
 use super::last_accepted::LastAccepted;
 use super::request;
 use super::signing_key::TokenKey;
@@ -104,12 +105,14 @@ impl IdentityTask {
 
     /// Runs as long as the daemon.
     pub async fn run(mut self) {
-        let mut device_key = self.token.device_key();
+        let mut device_keys = self.token.device_keys();
         loop {
-            let known = device_key.borrow_and_update().clone();
-            let again = known.and_then(|found| self.evaluate(found));
+            let keys = device_keys.borrow_and_update().clone();
+            // The certificate in its place decides, whatever the keys are called.
+            let key = choose_key(&self.config.certificate, &keys).cloned();
+            let again = key.and_then(|found| self.evaluate(found));
             tokio::select! {
-                changed = device_key.changed() => if changed.is_err() { return },
+                changed = device_keys.changed() => if changed.is_err() { return },
                 () = self.files.changed() => {}
                 Ok(()) = self.steps.changed() => {}
                 Ok(()) = self.enrolment.changed() => {}
@@ -163,7 +166,7 @@ impl IdentityTask {
         let warning = Problem::joined(renewal.into_iter().chain(warning).collect());
         self.accepted_with_clock_unset = !is_set(&*self.clock);
         self.reporter
-            .report_with(IdentityPhase::Ready, warning, |details| describe(details, certificate));
+            .report_with(IdentityPhase::Ready, warning, |details| describe(details, &identity));
         if self.identity.borrow().as_deref() != Some(&identity) {
             journal!(
                 Level::Info, Event::CertificateTaken, THING_NAME = certificate.thing_name.as_str();
@@ -249,7 +252,8 @@ pub fn request_path(folders: &Folders) -> std::path::PathBuf {
     folders.state.join("device.csr")
 }
 
-fn describe(details: &mut IdentityDetails, certificate: &Certificate) {
+fn describe(details: &mut IdentityDetails, Identity { certificate, key }: &Identity) {
+    details.key = Some(key.name().uri.to_string());
     details.thing_name = Some(certificate.thing_name.clone());
     details.certificate_id = Some(certificate.id.clone());
     details.subject = Some(certificate.subject.clone());

@@ -104,6 +104,8 @@ pub struct ClockDetails {
 pub struct IdentityDetails {
     /// The certificate's common name.
     pub thing_name: Option<String>,
+    /// The URI of the certificate's key in the token.
+    pub key: Option<String>,
     /// SHA-256 of the certificate in hex: AWS's certificate ID.
     pub certificate_id: Option<String>,
     /// The subject as text.

@@ -159,6 +159,12 @@ fn read_file(path: &Path) -> Vec<Candidate> {
         .collect()
 }
 
+/// Whether the file at `path` has a certificate for this key.
+pub(super) fn certifies(path: &Path, key: &PublicKey) -> bool {
+    let is_for_key = |candidate: &Candidate| candidate.key.as_ref().is_ok_and(|found| found.is_same_key(key));
+    read_file(path).iter().any(is_for_key)
+}
+
 /// The rank of an object that shares neither its id nor its label with the private key.
 const UNRELATED: u8 = 3;
 

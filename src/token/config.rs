@@ -24,8 +24,18 @@ pub struct TokenConfig {
 impl TokenConfig {
     /// Returns the device's key.
     pub fn device_key(&self) -> NamedKey {
+        self.named(self.key.clone())
+    }
+
+    /// Returns the second key of the device, which takes turns with the first where each certificate gets a new key; `None` if the
+    /// first has no label.
+    pub fn second_key(&self) -> Option<NamedKey> {
+        Some(self.named(self.key.second_key()?))
+    }
+
+    fn named(&self, uri: KeyUri) -> NamedKey {
         NamedKey {
-            uri: self.key.clone(),
+            uri,
             setting: DEVICE_KEY,
             certificate: self.certificate.clone(),
             certificate_setting: "identity.certificate",

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::algorithm::Scheme;
+use super::algorithm::{KeyAlgorithm, Scheme};
 use super::config::TokenConfig;
 use super::error::TokenError;
 use super::key_checks::KeyChecks;
 use super::login::Logins;
 use super::named_key::{FoundKey, NamedKey};
-use super::patience::{CLOSE_PATIENCE, PATIENCE};
+use super::patience::{CLOSE_PATIENCE, GENERATION_PATIENCE, PATIENCE};
 use super::pin::PinSource;
 use super::record::Record;
 use super::reopen_limit::ReopenLimit;
@@ -43,7 +44,7 @@ impl Drop for TokenThread {
 #[derive(Clone, Debug)]
 pub struct Token {
     requests: SyncSender<Request>,
-    device_key: watch::Receiver<Option<FoundKey>>,
+    device_keys: watch::Receiver<Vec<FoundKey>>,
     heartbeat: Heartbeat,
     /// The heartbeat of the thread that waits for signatures.
     waiting: Heartbeat,
@@ -64,13 +65,13 @@ impl Token {
     ) -> std::io::Result<(Self, TokenThread)> {
         let (requests, incoming) = sync_channel(QUEUE);
         let heartbeat = Heartbeat::new();
-        let (key_sender, device_key) = watch::channel(None);
+        let (key_sender, device_keys) = watch::channel(Vec::new());
         let owner = Owner {
             config,
             pin,
             requests: incoming,
             reporter,
-            device_key: key_sender,
+            device_keys: key_sender,
             fatal,
             reopen_limit: ReopenLimit::default(),
             last_opening: None,
@@ -91,7 +92,7 @@ impl Token {
         };
         let token = Self {
             requests,
-            device_key,
+            device_keys,
             heartbeat,
             waiting,
         };
@@ -120,10 +121,37 @@ impl Token {
         let _ = self.requests.try_send(Request::Retry);
     }
 
-    /// Returns a channel with the device's key, which is `None` until the token was opened for the first time. A new value means
-    /// another key.
-    pub fn device_key(&self) -> watch::Receiver<Option<FoundKey>> {
-        self.device_key.clone()
+    /// Returns a channel with the device's keys: none until the token was opened for the first time, then one or two. Which of two is
+    /// in use follows from the certificate. A new value means other keys.
+    pub fn device_keys(&self) -> watch::Receiver<Vec<FoundKey>> {
+        self.device_keys.clone()
+    }
+
+    /// Finds a key that need not be there. Blocks as `find` does.
+    ///
+    /// # Errors
+    /// With the state of the token.
+    pub fn look_for(&self, name: NamedKey) -> Result<Option<FoundKey>, TokenError> {
+        let name = Arc::new(name);
+        match self.request(Operation::Find(name.clone()), PATIENCE)? {
+            Done::Found(public) => Ok(Some(FoundKey { name, public })),
+            Done::Missing(_) => Ok(None),
+            Done::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
+        }
+    }
+
+    /// Generates a key of the device, or returns the one of this name. This may take minutes, in which the caller is blocked, so it
+    /// must not be called on a thread with other work.
+    ///
+    /// # Errors
+    /// With the state of the token, or if it does not allow it.
+    pub fn generate(&self, name: NamedKey, algorithm: KeyAlgorithm) -> Result<FoundKey, TokenError> {
+        let name = Arc::new(name);
+        let request = Operation::Generate(name.clone(), algorithm);
+        match self.wait_for(request, GENERATION_PATIENCE)? {
+            Done::Found(public) => Ok(FoundKey { name, public }),
+            Done::Missing(_) | Done::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
+        }
     }
 
     /// Finds a key beside the device's in the same token. Blocks for as long as the token takes, 30 s at most.
@@ -132,8 +160,9 @@ impl Token {
     /// With the state of the token, or if there is no such key.
     pub fn find(&self, name: NamedKey) -> Result<FoundKey, TokenError> {
         let name = Arc::new(name);
-        match self.request(Operation::Find(name.clone()))? {
+        match self.request(Operation::Find(name.clone()), PATIENCE)? {
             Done::Found(public) => Ok(FoundKey { name, public }),
+            Done::Missing(problem) => Err(TokenError::configuration(problem)),
             Done::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
         }
     }
@@ -149,22 +178,26 @@ impl Token {
             scheme,
             message: message.to_vec(),
         };
-        match self.request(operation)? {
+        match self.request(operation, PATIENCE)? {
             Done::Signature(signature) => Ok(signature),
-            Done::Found(_) => Err(unresponsive(OTHER_ANSWER)),
+            Done::Found(_) | Done::Missing(_) => Err(unresponsive(OTHER_ANSWER)),
         }
     }
 
-    fn request(&self, operation: Operation) -> Result<Done, TokenError> {
+    /// Sends a request from the thread whose heartbeat waits for it.
+    fn request(&self, operation: Operation, patience: Duration) -> Result<Done, TokenError> {
+        self.waiting.excused(patience, || self.wait_for(operation, patience))
+    }
+
+    fn wait_for(&self, operation: Operation, patience: Duration) -> Result<Done, TokenError> {
         let (sender, receiver) = sync_channel(1);
         let request = Request::Use(UseRequest { operation, sender });
         self.requests.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) => unresponsive(&format!("{QUEUE} requests are waiting for it already")),
             TrySendError::Disconnected(_) => unresponsive("its thread has ended"),
         })?;
-        let reply = self.waiting.excused(PATIENCE, || receiver.recv_timeout(PATIENCE));
-        reply.map_err(|error| match error {
-            RecvTimeoutError::Timeout => unresponsive(&format!("no answer within {} s", PATIENCE.as_secs())),
+        receiver.recv_timeout(patience).map_err(|error| match error {
+            RecvTimeoutError::Timeout => unresponsive(&format!("no answer within {} s", patience.as_secs())),
             RecvTimeoutError::Disconnected => unresponsive("its thread has ended"),
         })?
     }

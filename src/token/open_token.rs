@@ -7,7 +7,7 @@ use cryptoki::context::Pkcs11;
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 
-use super::algorithm::Scheme;
+use super::algorithm::{KeyAlgorithm, Scheme};
 use super::config::TokenConfig;
 use super::error::TokenError;
 use super::keys::{self, Search};
@@ -18,8 +18,7 @@ use super::opening::{Opened, Opening};
 use super::pin::PinSource;
 use super::proven_key::{ProvenKey, Prover, authenticate};
 use super::public_key::PublicKey;
-use super::uri::KeyUri;
-use super::{signing, slots, tpm};
+use super::{generate, signing, slots, tpm};
 use crate::heartbeat::Heartbeat;
 use crate::problem::Problem;
 
@@ -32,7 +31,8 @@ pub(super) struct OpenToken {
     context: Pkcs11,
     slot: Slot,
     module: PathBuf,
-    device_key: ProvenKey,
+    /// The device's keys, at least one.
+    device_keys: Vec<ProvenKey>,
     /// Keys that were asked for since the token was opened.
     other_keys: Vec<ProvenKey>,
     /// A warning about a key that works nonetheless.
@@ -61,14 +61,14 @@ impl OpenToken {
             Ok(Opened {
                 session,
                 slot,
-                key,
+                keys,
                 warning,
             }) => Ok(Self {
                 session,
                 context,
                 slot,
                 module: config.module.clone(),
-                device_key: key,
+                device_keys: keys,
                 other_keys: Vec::new(),
                 warning,
             }),
@@ -79,9 +79,9 @@ impl OpenToken {
         }
     }
 
-    /// Returns the device's key.
-    pub(super) fn device_key(&self) -> &ProvenKey {
-        &self.device_key
+    /// Returns the device's keys.
+    pub(super) fn device_keys(&self) -> &[ProvenKey] {
+        &self.device_keys
     }
 
     /// Returns a warning about a key that works nonetheless.
@@ -89,22 +89,29 @@ impl OpenToken {
         self.warning.as_deref()
     }
 
-    /// Checks that the device's key is still found, without a login or a signature. Another key that is not found any more is
-    /// looked for when it is needed.
+    /// Checks that the device's keys are still found, without a login or a signature. One of two may be deleted. Another key that is
+    /// not found any more is looked for when it is needed.
     ///
     /// # Errors
-    /// If the key is not found, or is another object than before, which means that the token has lost its state.
+    /// If no key of the device is found, or one is another object than before, which means that the token has lost its state.
     pub(super) fn check_keys(&mut self) -> Result<(), TokenError> {
-        let key = &self.device_key;
-        match keys::find(&self.session, &key.name)? {
-            Search::Found(found) if found.handle == key.private => {}
-            Search::Found(_) => {
-                return Err(TokenError::Device(
-                    Problem::wait("the key in the token is another object than before").next(REOPENS),
-                ));
+        let mut missing = None;
+        let mut there = Vec::new();
+        for key in &self.device_keys {
+            match keys::find(&self.session, &key.name)? {
+                Search::Found(found) if found.handle == key.private => there.push(key.private),
+                Search::Found(_) => {
+                    return Err(TokenError::Device(
+                        Problem::wait("the key in the token is another object than before").next(REOPENS),
+                    ));
+                }
+                Search::Missing { others } => missing = missing.or(Some(keys::missing(&key.name, &others))),
             }
-            Search::Missing { others } => return Err(TokenError::Absent(keys::missing(&key.name, &others))),
         }
+        if let Some(problem) = missing.filter(|_| there.is_empty()) {
+            return Err(TokenError::Absent(problem));
+        }
+        self.device_keys.retain(|key| there.contains(&key.private));
         let session = &self.session;
         self.other_keys.retain(|key| {
             let found = keys::find(session, &key.name);
@@ -113,30 +120,29 @@ impl OpenToken {
         Ok(())
     }
 
-    /// Finds a key that the configuration names beside the device's, and proves which public key belongs to it. It must be in the
-    /// same token.
+    /// Finds a key, and proves which public key belongs to it. It must be in the token that is open.
     ///
     /// # Errors
-    /// If there is no such key, or it cannot be used.
+    /// If the key cannot be used. A key that is not there is no error of the token.
     pub(super) fn find(
         &mut self,
         name: &Arc<NamedKey>,
         pin: &PinSource,
         logins: &mut Logins,
-    ) -> Result<PublicKey, TokenError> {
+    ) -> Result<Result<PublicKey, Problem>, TokenError> {
         self.check_place(name)?;
         let private = match keys::find(&self.session, name)? {
             Search::Found(private) => private,
             Search::Missing { others } => {
-                let problem = match keys::has_public_key_only(&self.session, &name.uri)? {
+                return Ok(Err(match keys::has_public_key_only(&self.session, &name.uri)? {
                     true => keys::only_public(name),
                     false => keys::missing(name, &others),
-                };
-                return Err(TokenError::configuration(problem));
+                }));
             }
         };
-        if let Some(known) = self.other_keys.iter().find(|key| key.private == private.handle) {
-            return Ok(known.public.clone());
+        let mut known = self.device_keys.iter().chain(&self.other_keys);
+        if let Some(known) = known.find(|key| key.private == private.handle) {
+            return Ok(Ok(known.public.clone()));
         }
         let mut prover = Prover {
             context: &self.context,
@@ -148,8 +154,38 @@ impl OpenToken {
         };
         let proven = prover.prove(&private, name)?;
         let public = proven.public.clone();
-        self.other_keys.push(proven);
-        Ok(public)
+        match name.is_device_key() {
+            true => self.device_keys.push(proven),
+            false => self.other_keys.push(proven),
+        }
+        Ok(Ok(public))
+    }
+
+    /// Generates a key of the device. A key of this name that is there already is returned instead.
+    ///
+    /// # Errors
+    /// If the token does not allow it.
+    pub(super) fn generate(
+        &mut self,
+        name: &Arc<NamedKey>,
+        algorithm: KeyAlgorithm,
+        pin: &PinSource,
+        logins: &mut Logins,
+    ) -> Result<PublicKey, TokenError> {
+        if let Ok(known) = self.find(name, pin, logins)? {
+            return Ok(known);
+        }
+        let is_writable = |session: &Session| session.get_session_info().map_or(true, |info| info.read_write());
+        let writable = match is_writable(&self.session) {
+            true => None,
+            false => {
+                let opened = self.context.open_rw_session(self.slot);
+                Some(opened.map_err(|_| generate::write_protected(&name.uri))?)
+            }
+        };
+        generate::generate(writable.as_ref().unwrap_or(&self.session), &name.uri, algorithm)?;
+        drop(writable);
+        self.find(name, pin, logins)?.map_err(TokenError::Device)
     }
 
     /// Checks that a URI does not name another token than the one that is open.
@@ -160,10 +196,7 @@ impl OpenToken {
             .map_err(|error| TokenError::from_module("looking at the token", &error))?;
         match slots::matches(&self.context, self.slot, &info, &name.uri) {
             true => Ok(()),
-            false => Err(TokenError::configuration(in_another_token(
-                name,
-                &self.device_key.name.uri,
-            ))),
+            false => Err(TokenError::configuration(in_another_token(name))),
         }
     }
 
@@ -178,7 +211,8 @@ impl OpenToken {
         logins: &mut Logins,
     ) -> Result<Vec<u8>, TokenError> {
         if self.proven(key).is_none() && !name.is_device_key() {
-            self.find(name, pin, logins)?;
+            let found = self.find(name, pin, logins)?;
+            found.map_err(TokenError::configuration)?;
         }
         let Some(proven) = self.proven(key) else {
             return Err(TokenError::configuration(replaced(name)));
@@ -203,8 +237,8 @@ impl OpenToken {
 
     /// Returns the proven key with this public key, whatever its name is.
     fn proven(&self, key: &PublicKey) -> Option<&ProvenKey> {
-        let all = std::iter::once(&self.device_key).chain(&self.other_keys);
-        all.into_iter().find(|proven| proven.public.is_same_key(key))
+        let mut all = self.device_keys.iter().chain(&self.other_keys);
+        all.find(|proven| proven.public.is_same_key(key))
     }
 
     /// Closes the session and finalizes the module, because a TPM counts an unclean end against its dictionary lockout.
@@ -214,10 +248,10 @@ impl OpenToken {
     }
 }
 
-fn in_another_token(name: &NamedKey, device_key: &KeyUri) -> Problem {
+fn in_another_token(name: &NamedKey) -> Problem {
     let NamedKey { setting, uri, .. } = name;
     Problem::configuration(format!(
-        "{setting}: {uri} does not match the token that token.key ({device_key}) selects, and gatepost opens one token"
+        "{setting}: {uri} does not match the token that token.key selects, and gatepost opens one token"
     ))
     .next(format!(
         "have the key made in the same token, and name it in {setting} with the token attributes of token.key"

@@ -8,6 +8,7 @@ use cryptoki::slot::{Slot, TokenInfo};
 use log::Level;
 
 use super::algorithm::Generate;
+use super::candidates::certifies;
 use super::config::TokenConfig;
 use super::error::TokenError;
 use super::examination::{Examined, Step};
@@ -24,7 +25,7 @@ use super::uri::KeyUri;
 use super::{generate, tpm};
 use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
-use crate::problem::Problem;
+use crate::problem::{Exit, Problem};
 
 /// Opens the token once, generates no key, and closes it again. A wrong PIN counts against the token.
 ///
@@ -45,11 +46,15 @@ pub fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step,
     examined
 }
 
-/// An open session, and the device's key in it.
+/// The private keys of the device that were found, with their names.
+type FoundObjects = Vec<(Arc<NamedKey>, Object)>;
+
+/// An open session, and the device's keys in it.
 pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) slot: Slot,
-    pub(super) key: ProvenKey,
+    /// The device's keys, at least one.
+    pub(super) keys: Vec<ProvenKey>,
     /// A warning about a key that works nonetheless.
     pub(super) warning: Option<String>,
 }
@@ -70,31 +75,78 @@ impl Opening<'_> {
         let mut session = open_session(self.context, slot, &info)?;
         self.log_in(&session, &info)?;
         let (name, uri) = (self.name.clone(), &self.config.key);
-        let (private, warning) = match (keys::find(&session, &name)?, self.config.generate) {
-            (Search::Found(private), _) => (private, None),
-            (Search::Missing { others }, Generate::Never) => {
-                return Err(TokenError::Absent(keys::missing(&name, &others)));
-            }
-            (Search::Missing { others }, Generate::Key(algorithm)) => {
-                let warning = keys::warn_of_others(uri, &others);
-                if let Some(warning) = &warning {
-                    journal!(Level::Warn, Event::KeyBesideOthers; "token: {warning}");
-                }
-                session = self.make_writable(session, slot)?;
-                heartbeat.excused(GENERATION_PATIENCE, || generate::generate(&session, uri, algorithm))?;
-                match keys::find(&session, &name)? {
-                    Search::Found(private) => (private, warning),
-                    Search::Missing { .. } => return Err(vanished(uri)),
-                }
-            }
+        let (found, others) = self.find_device_keys(&session)?;
+        let keys = self.prove_all(&session, slot, &found)?;
+        if keys.iter().any(|key| self.is_of_device(key)) {
+            return Ok(Opened {
+                session,
+                slot,
+                keys,
+                warning: None,
+            });
+        }
+        let Generate::Key(algorithm) = self.config.generate else {
+            return Err(TokenError::Absent(keys::missing(&name, &others)));
         };
-        let key = self.prove(&session, slot, &private)?;
+        let warning = keys::warn_of_others(uri, &others);
+        if let Some(warning) = &warning {
+            journal!(Level::Warn, Event::KeyBesideOthers; "token: {warning}");
+        }
+        session = make_writable(self.context, session, slot, uri)?;
+        heartbeat.excused(GENERATION_PATIENCE, || generate::generate(&session, uri, algorithm))?;
+        let private = match keys::find(&session, &name)? {
+            Search::Found(private) => private,
+            Search::Missing { .. } => return Err(vanished(uri)),
+        };
+        let keys = vec![self.prove(&session, slot, &private, &name)?];
         Ok(Opened {
             session,
             slot,
-            key,
+            keys,
             warning,
         })
+    }
+
+    /// Finds the device's key and its second key, or the names of the other keys in the token.
+    fn find_device_keys(&self, session: &Session) -> Result<(FoundObjects, Vec<String>), TokenError> {
+        let mut found = Vec::new();
+        let others = match keys::find(session, &self.name)? {
+            Search::Found(private) => {
+                found.push((self.name.clone(), private));
+                Vec::new()
+            }
+            Search::Missing { others } => others,
+        };
+        if let Some(second) = self.config.second_key() {
+            // Several keys of the second label belong to somebody else.
+            if let Ok(Search::Found(private)) = keys::find(session, &second) {
+                found.push((Arc::new(second), private));
+            }
+        }
+        Ok((found, others))
+    }
+
+    /// Whether a key is the device's for certain. A second key that has no certificate may be somebody else's.
+    fn is_of_device(&self, key: &ProvenKey) -> bool {
+        key.name.uri == self.name.uri || certifies(&self.config.certificate, &key.public)
+    }
+
+    /// Proves the keys that were found. The second one is left out if it cannot be used, and then the first must be usable.
+    fn prove_all(&mut self, session: &Session, slot: Slot, found: &FoundObjects) -> Result<Vec<ProvenKey>, TokenError> {
+        let mut proven = Vec::new();
+        let mut failure = None;
+        for (name, private) in found {
+            match self.prove(session, slot, private, name) {
+                Ok(key) => proven.push(key),
+                Err(error @ (TokenError::Device(_) | TokenError::Final(Exit::Pin, _))) => return Err(error),
+                Err(error) if name.uri == self.name.uri => failure = Some(error),
+                Err(error) => log::debug!("token: {} is not used: {}", name.uri, error.problem()),
+            }
+        }
+        match failure {
+            Some(error) if !proven.iter().any(|key| self.is_of_device(key)) => Err(error),
+            _ => Ok(proven),
+        }
     }
 
     fn examine(mut self) -> Result<Examined, (Step, TokenError)> {
@@ -104,12 +156,14 @@ impl Opening<'_> {
         self.log_in(&session, &info)
             .map_err(after_one_try)
             .map_err(at(Step::Pin))?;
-        let (key, others) = match keys::find(&session, &self.name).map_err(at(Step::Key))? {
-            Search::Found(private) => {
-                let proven = self.prove(&session, slot, &private).map_err(at(Step::Key))?;
-                (Some(proven.public.algorithm), Vec::new())
+        let (found, others) = self.find_device_keys(&session).map_err(at(Step::Key))?;
+        let key = match found.is_empty() {
+            true => None,
+            false => {
+                let proven = self.prove_all(&session, slot, &found).map_err(at(Step::Key))?;
+                let mut proven = proven.iter().filter(|key| self.is_of_device(key));
+                proven.next().map(|key| key.public.algorithm)
             }
-            Search::Missing { others } => (None, others),
         };
         Ok(Examined {
             label: show(info.label()),
@@ -128,19 +182,13 @@ impl Opening<'_> {
         }
     }
 
-    /// Returns a read-write session, in which a key can be generated. The login belongs to the process, so it applies to a new
-    /// session.
-    fn make_writable(&self, session: Session, slot: Slot) -> Result<Session, TokenError> {
-        let read_write = session.get_session_info().map_or(true, |info| info.read_write());
-        if read_write {
-            return Ok(session);
-        }
-        self.context
-            .open_rw_session(slot)
-            .map_err(|_| generate::write_protected(&self.config.key))
-    }
-
-    fn prove(&mut self, session: &Session, slot: Slot, private: &Object) -> Result<ProvenKey, TokenError> {
+    fn prove(
+        &mut self,
+        session: &Session,
+        slot: Slot,
+        private: &Object,
+        name: &Arc<NamedKey>,
+    ) -> Result<ProvenKey, TokenError> {
         let prover = Prover {
             context: self.context,
             session,
@@ -149,8 +197,24 @@ impl Opening<'_> {
             pin: self.pin,
             logins: self.logins,
         };
-        { prover }.prove(private, &self.name)
+        { prover }.prove(private, name)
     }
+}
+
+/// Returns a read-write session, in which a key can be generated. The login belongs to the process, so it applies to a new session.
+pub(super) fn make_writable(
+    context: &Pkcs11,
+    session: Session,
+    slot: Slot,
+    uri: &KeyUri,
+) -> Result<Session, TokenError> {
+    let read_write = session.get_session_info().map_or(true, |info| info.read_write());
+    if read_write {
+        return Ok(session);
+    }
+    context
+        .open_rw_session(slot)
+        .map_err(|_| generate::write_protected(uri))
 }
 
 /// Changes the next step of a failed login. An examination tries the PIN only once, unlike the daemon.

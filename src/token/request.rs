@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use super::algorithm::Scheme;
+use super::algorithm::{KeyAlgorithm, Scheme};
 use super::error::TokenError;
 use super::named_key::NamedKey;
 use super::public_key::PublicKey;
@@ -34,8 +34,10 @@ pub(super) enum Operation {
         scheme: Scheme,
         message: Vec<u8>,
     },
-    /// Finds a key beside the device's.
+    /// Finds a key.
     Find(Arc<NamedKey>),
+    /// Generates a key of the device, unless it is there.
+    Generate(Arc<NamedKey>, KeyAlgorithm),
 }
 
 /// The result of an operation.
@@ -45,6 +47,8 @@ pub(super) enum Done {
     Signature(Vec<u8>),
     /// The key that was found.
     Found(PublicKey),
+    /// The problem of a key that is not there.
+    Missing(Problem),
 }
 
 /// A use of the open token, and the channel for its result.

@@ -6,7 +6,7 @@ use log::Level;
 
 use super::error::TokenError;
 use super::open_token::OpenToken;
-use super::patience::PATIENCE;
+use super::patience::{GENERATION_PATIENCE, PATIENCE};
 use super::request::{Done, Operation, UseRequest};
 use super::thread::{Owner, State};
 use crate::event::{Event, journal};
@@ -75,16 +75,23 @@ impl Owner {
     fn judge_failure(&mut self, operation: &Operation, problem: Problem) -> Problem {
         match operation {
             Operation::Sign { .. } => self.record.not_signed(problem),
-            Operation::Find(_) => problem,
+            Operation::Find(_) | Operation::Generate(..) => problem,
         }
     }
 
     fn perform(&mut self, token: &mut OpenToken, operation: &Operation) -> Result<Done, TokenError> {
         let (heartbeat, pin, logins) = (&self.heartbeat, &self.pin, &mut self.logins);
         match operation {
-            Operation::Find(name) => heartbeat
-                .excused(PATIENCE, || token.find(name, pin, logins))
-                .map(Done::Found),
+            Operation::Find(name) => {
+                let found = heartbeat.excused(PATIENCE, || token.find(name, pin, logins))?;
+                self.announce_keys(token);
+                Ok(found.map_or_else(Done::Missing, Done::Found))
+            }
+            Operation::Generate(name, algorithm) => {
+                let made = heartbeat.excused(GENERATION_PATIENCE, || token.generate(name, *algorithm, pin, logins))?;
+                self.announce_keys(token);
+                Ok(Done::Found(made))
+            }
             Operation::Sign {
                 key,
                 name,

@@ -34,7 +34,7 @@ pub(super) struct Owner {
     pub(super) pin: PinSource,
     pub(super) requests: Receiver<Request>,
     pub(super) reporter: TokenReporter,
-    pub(super) device_key: watch::Sender<Option<FoundKey>>,
+    pub(super) device_keys: watch::Sender<Vec<FoundKey>>,
     pub(super) fatal: tokio::sync::mpsc::Sender<Fatal>,
     pub(super) reopen_limit: ReopenLimit,
     pub(super) last_opening: Option<Instant>,
@@ -97,6 +97,7 @@ impl Owner {
             .excused(PATIENCE, || self.key_checks.run(|| token.check_keys()));
         let state = match outcome {
             Ok(()) => {
+                self.announce_keys(&token);
                 self.reporter.report(TokenPhase::Ready, self.record.complaint());
                 State::Open(token)
             }
@@ -126,7 +127,7 @@ impl Owner {
 
     pub(super) fn open(&mut self) -> State {
         // A key that has disappeared is a fault to be reported. It must not be hidden by generating another one.
-        if self.device_key.borrow().is_some() {
+        if !self.device_keys.borrow().is_empty() {
             self.config.generate = Generate::Never;
         }
         let heartbeat = self.heartbeat.clone();
@@ -140,25 +141,17 @@ impl Owner {
                 self.record.opened();
                 self.retry_schedule.opened();
                 self.key_checks.opened(|| token.check_keys());
-                let key = token.device_key();
+                let algorithm = token.device_keys().first().map(|key| key.public.algorithm.to_string());
                 let complaint = self.record.complaint();
                 self.reporter.report_with(TokenPhase::Ready, complaint, |details| {
                     details.openings += 1;
-                    details.algorithm = Some(key.public.algorithm.to_string());
+                    details.algorithm = algorithm;
                     // The warning about a new key stays when the token is reopened.
                     if let Some(warning) = token.warning() {
                         details.warning = Some(warning.to_owned());
                     }
                 });
-                let found = FoundKey {
-                    name: key.name.clone(),
-                    public: key.public.clone(),
-                };
-                self.device_key.send_if_modified(|known| {
-                    let is_new = known.as_ref() != Some(&found);
-                    *known = Some(found);
-                    is_new
-                });
+                self.announce_keys(&token);
                 State::Open(token)
             }
             Err(error) => {
@@ -169,6 +162,20 @@ impl Owner {
                 state
             }
         }
+    }
+
+    /// Tells everyone which keys of the device the token has.
+    pub(super) fn announce_keys(&self, token: &OpenToken) {
+        let keys = token.device_keys().iter().map(|key| FoundKey {
+            name: key.name.clone(),
+            public: key.public.clone(),
+        });
+        let keys: Vec<FoundKey> = keys.collect();
+        self.device_keys.send_if_modified(|known| {
+            let is_new = *known != keys;
+            *known = keys;
+            is_new
+        });
     }
 
     /// Reports why the token is closed, and decides when to try again.
@@ -186,7 +193,7 @@ impl Owner {
                         details.pin_rejected = exit == Exit::Pin;
                     });
                 // Before the first success no program depends on the daemon, and an exit code is clearer than a status.
-                if self.device_key.borrow().is_none() {
+                if self.device_keys.borrow().is_empty() {
                     let _ = self.fatal.try_send(Fatal::new(exit, problem));
                 }
                 None

@@ -2,11 +2,12 @@
 //!
 //! An ignored attribute would make the URI match more keys than intended.
 
+mod relations;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::names::trim_padding;
 use crate::foreign_text::has_assignment;
 use crate::percent;
 
@@ -61,20 +62,6 @@ impl KeyUri {
     /// Returns the key's decoded CKA_ID (`id`), which may be any bytes.
     pub fn id(&self) -> Option<&[u8]> {
         self.id.as_deref()
-    }
-
-    /// Returns the first attribute by which this URI cannot match the token that `other` matches.
-    pub fn find_other_token(&self, other: &Self) -> Option<&'static str> {
-        let differs = |name: &&&str| match (self.text(name), other.text(name)) {
-            (Some(one), Some(other)) => trim_padding(one) != trim_padding(other),
-            _ => false,
-        };
-        let mut of_token = TEXT_ATTRIBUTES.iter().filter(|name| **name != "object");
-        let of_slot = || match (self.slot_id, other.slot_id) {
-            (Some(one), Some(other)) => (one != other).then_some("slot-id"),
-            _ => None,
-        };
-        of_token.find(differs).copied().or_else(of_slot)
     }
 
     /// Returns the slot's number (`slot-id`).

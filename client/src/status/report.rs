@@ -29,7 +29,7 @@ pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
     screen.blank();
 
     configuration(&mut screen, document.get("configuration"));
-    identity(&mut screen, document.get("identity"));
+    identity(&mut screen, document.get("identity"), document.get("token"));
     more(&mut screen, document, "identity");
     token(&mut screen, document.get("token"));
     clock(&mut screen, document.get("clock"));
@@ -92,7 +92,7 @@ fn configuration(screen: &mut Screen, configuration: &Value) {
     }
 }
 
-fn identity(screen: &mut Screen, identity: &Value) {
+fn identity(screen: &mut Screen, identity: &Value, token: &Value) {
     // The beginning of the certificate ID is enough to recognise it. AWS's tools need all of it, which `gatepost status --json` shows.
     let certificate = identity.get("certificate_id").text().map(|id| {
         let short: String = id.chars().take(12).collect();
@@ -100,16 +100,15 @@ fn identity(screen: &mut Screen, identity: &Value) {
     });
     // While there is no certificate, the way to get one matters most; the problem's next step usually names it.
     let untold = certificate.is_none() && identity.get("problem").get("message").text().is_none();
-    let request = untold
-        .then(|| named("signing request", identity.get("csr_path")))
-        .flatten();
-    let place = untold.then(|| named("certificate expected at", identity.get("certificate_path")));
+    let request = named("signing request", identity.get("csr_path")).filter(|_| untold);
+    let place = named("certificate expected at", identity.get("certificate_path")).filter(|_| untold);
     let details = [
         named("thing", identity.get("thing_name")),
         certificate,
+        named("key", identity.get("key")).filter(|_| identity.get("key").text() != token.get("key").text()),
         screen.expiry(identity.get("not_after")),
         request,
-        place.flatten(),
+        place,
         enrolment(screen, identity.get("enrolment")),
         rotation(identity.get("rotation")),
     ];

@@ -13,7 +13,7 @@ use x509_parser::prelude::FromDer as _;
 use super::bootstrap;
 use super::claim::{self, Created, Step};
 use super::claim_connection::{Answer, ClaimConnection};
-use super::claim_progress::{Progress, progress_file};
+use super::claim_progress::{Progress, Resume, progress_file, resume};
 use super::credential::Credential;
 use super::failure::{Failure, FailureKind};
 use super::method::{Issued, Method, Outcome, Request, Requesting};
@@ -83,10 +83,12 @@ impl ClaimMethod {
         let template = self.claim.template.as_str();
         let now = self.clock.aws_now();
         let kept = self.progress.read();
-        let kept = kept.filter(|kept| kept.can_go_on(template, request.key_info, now));
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.is_registered) {
-            return Ok(issued(kept));
-        }
+        let installed = request.installed.map(|found| found.id.as_str());
+        let kept = match (resume(kept.as_ref(), template, request.key_info, installed, now), kept) {
+            (Resume::Install, Some(kept)) => return Ok(issued(&kept)),
+            (Resume::Register, kept) => kept,
+            (Resume::Create | Resume::Install, _) => None,
+        };
         let steps = [Step::Create, Step::Register(template)];
         let mut connection =
             ClaimConnection::open(&self.connector, &self.endpoint, self.tls()?, &self.client_id, &steps).await?;

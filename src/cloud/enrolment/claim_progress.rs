@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::Created;
+use super::claim::{self, Created};
 use super::record::seconds;
 use crate::cloud::state_file::StateFile;
+use crate::identity::certificate_id;
 
 /// AWS accepts an ownership token for an hour (developer guide, "Provisioning by claim"). A request that uses it must be sent before the
 /// end.
@@ -48,10 +49,44 @@ impl Progress {
     }
 
     /// Returns whether the attempt for this template and key can continue from here. A token with a time in the future counts as too old.
-    pub(super) fn can_go_on(&self, template: &str, key_info: &[u8], now: SystemTime) -> bool {
+    fn can_go_on(&self, template: &str, key_info: &[u8], now: SystemTime) -> bool {
         let age = seconds(now).checked_sub(self.created_at);
         let is_fresh = age.is_some_and(|age| age < TOKEN_LIFETIME.as_secs());
         self.template == template && self.key_info == hex(key_info) && (self.is_registered || is_fresh)
+    }
+}
+
+/// The step with which an attempt continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// A certificate is requested.
+    Create,
+    /// The certificate on record is registered.
+    Register,
+    /// The certificate on record is registered already, and is installed.
+    Install,
+}
+
+/// Decides how an attempt for this template and key continues. `installed` is the ID of the installed certificate: if that is the
+/// one on record, the power was cut after it had been installed, and another one is wanted now.
+pub(super) fn resume(
+    record: Option<&Progress>,
+    template: &str,
+    key_info: &[u8],
+    installed: Option<&str>,
+    now: SystemTime,
+) -> Resume {
+    let is_installed = |progress: &Progress| {
+        let certificates = claim::certificates(&progress.created.certificate_pem);
+        certificates
+            .iter()
+            .any(|der| installed == Some(certificate_id(der).as_str()))
+    };
+    match record.filter(|progress| progress.can_go_on(template, key_info, now)) {
+        Some(progress) if is_installed(progress) => Resume::Create,
+        Some(progress) if progress.is_registered => Resume::Install,
+        Some(_) => Resume::Register,
+        None => Resume::Create,
     }
 }
 
@@ -85,6 +120,100 @@ mod tests {
             certificate_ownership_token: "hunter2".to_owned(),
         };
         Progress::new("t", b"key", created, at(0))
+    }
+
+    #[test]
+    fn promise_11_a_claim_continues_from_every_state_that_a_power_cut_leaves() {
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&pair).unwrap();
+        let id = certificate_id(certificate.der());
+        let created = Created {
+            certificate_pem: certificate.pem(),
+            ..progress().created
+        };
+        let created = Progress::new("t", b"key", created, at(0));
+        let sent = Progress {
+            was_sent: true,
+            ..created.clone()
+        };
+        let registered = Progress {
+            is_registered: true,
+            ..sent.clone()
+        };
+        let (hour, year) = (4000, 30_000_000);
+        for (state, record, installed, now, expected) in [
+            ("nothing was requested", None, None, 1, Resume::Create),
+            (
+                "the request for a certificate was sent, its answer was lost",
+                None,
+                Some("old"),
+                1,
+                Resume::Create,
+            ),
+            ("the certificate is there", Some(&created), None, 1, Resume::Register),
+            (
+                "the certificate is there, for a renewal",
+                Some(&created),
+                Some("old"),
+                1,
+                Resume::Register,
+            ),
+            ("its token is too old", Some(&created), None, hour, Resume::Create),
+            (
+                "RegisterThing was sent, its answer was lost",
+                Some(&sent),
+                Some("old"),
+                1,
+                Resume::Register,
+            ),
+            (
+                "its answer was lost, and the token is too old",
+                Some(&sent),
+                Some("old"),
+                hour,
+                Resume::Create,
+            ),
+            (
+                "it is registered, and was not installed",
+                Some(&registered),
+                Some("old"),
+                1,
+                Resume::Install,
+            ),
+            (
+                "it was registered long ago, and was not installed",
+                Some(&registered),
+                None,
+                year,
+                Resume::Install,
+            ),
+            (
+                "it is installed, and the record was not removed",
+                Some(&registered),
+                Some(&id),
+                1,
+                Resume::Create,
+            ),
+            (
+                "the same, when the next renewal is due",
+                Some(&registered),
+                Some(&id),
+                year,
+                Resume::Create,
+            ),
+        ] {
+            assert_eq!(resume(record, "t", b"key", installed, at(now)), expected, "{state}");
+        }
+        assert_eq!(
+            resume(Some(&registered), "t", b"other", None, at(1)),
+            Resume::Create,
+            "another key"
+        );
+        assert_eq!(
+            resume(Some(&registered), "u", b"key", None, at(1)),
+            Resume::Create,
+            "another template"
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::cloud::connector::Connector;
 use crate::cloud::secret_file::SecretFile;
 use crate::config::{Config, EstConfig, IdentityConfig};
 use crate::identity::{
-    BootstrapCertificate, Identity, SendChain, bootstrap_config, client_config, has_expired, server_config,
+    BootstrapCertificate, Identity, SendChain, TokenKey, bootstrap_config, client_config, has_expired, server_config,
 };
 use crate::problem::Problem;
 use crate::token::Token;
@@ -87,7 +87,7 @@ impl EstMethod {
                 let tls = client_config(identity, roots, SendChain::Full, &[], self.clock.clone()).map_err(no_tls)?;
                 Ok(Prepared {
                     operation: Operation::Reenrol,
-                    csr: renewal_request(identity, request.key_info)?,
+                    csr: renewal_request(identity, request.key)?,
                     client: EstClient::new(&self.connector, &self.est.url, tls, &Shown::CurrentCertificate)?,
                 })
             }
@@ -205,13 +205,12 @@ fn unusable_secret(why: &str) -> Failure {
 /// The signing request for a certificate like the one in use.
 pub(super) fn renewal_request(
     identity: &Arc<Identity>,
-    key_info: &[u8],
+    key: &TokenKey,
 ) -> Result<CertificateSigningRequestDer<'static>, Failure> {
-    let unsigned = UnsignedRequest::like(&identity.certificate.leaf, key_info)
+    let unsigned = UnsignedRequest::like(&identity.certificate.leaf, &key.public().subject_public_key_info())
         .ok_or_else(|| Failure::not_ready("the certificate in use cannot be read"))?;
-    let signature = identity
-        .key
+    let signature = key
         .sign_request(unsigned.to_be_signed())
         .map_err(|error| Failure::new(FailureKind::Unreachable, error.problem().clone()))?;
-    Ok(unsigned.signed(identity.key.public().algorithm, &signature))
+    Ok(unsigned.signed(key.public().algorithm, &signature))
 }

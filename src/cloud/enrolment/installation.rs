@@ -10,13 +10,14 @@ use rustls::pki_types::pem::PemObject as _;
 use super::choose::{ChooseError, Expected, choose};
 use super::failure::Failure;
 use super::installed::{InstalledCertificate, installed};
-use super::method::{Issued, Request};
+use super::method::Issued;
 use crate::atomic_file;
 use crate::clock::{SharedClock, rfc3339};
 use crate::config::{Config, IdentityConfig};
 use crate::event::{Event, journal};
-use crate::identity::{Offered, key_of_request, request_path};
+use crate::identity::{Identity, Offered, choose_key, key_of_request, request_path};
 use crate::problem::Problem;
+use crate::token::FoundKey;
 
 /// Interval between checks of a certificate that becomes valid soon.
 const SOON: Duration = Duration::from_secs(1);
@@ -30,6 +31,16 @@ pub(super) struct Installation {
     clock: SharedClock,
 }
 
+/// The certificate that was asked for.
+pub(super) struct Wanted<'a> {
+    /// Its public key, as SubjectPublicKeyInfo.
+    pub(super) key_info: &'a [u8],
+    /// The installed certificate.
+    pub(super) installed: Option<&'a InstalledCertificate>,
+    /// The identity in use.
+    pub(super) in_use: Option<&'a Identity>,
+}
+
 impl Installation {
     pub(super) fn new(config: &Config, clock: SharedClock) -> Self {
         Self {
@@ -39,11 +50,16 @@ impl Installation {
         }
     }
 
-    /// Returns the signing request of the identity's task, and its public key.
-    pub(super) fn signing_request(&self) -> Option<(CertificateSigningRequestDer<'static>, Vec<u8>)> {
+    /// Returns the signing request of the identity's task, if it is for this key.
+    pub(super) fn signing_request(&self, key_info: &[u8]) -> Option<CertificateSigningRequestDer<'static>> {
         let text = std::fs::read(&self.request_path).ok()?;
         let request = CertificateSigningRequestDer::from_pem_slice(&text).ok()?;
-        Some((request, key_of_request(&text)?))
+        (key_of_request(&text)? == key_info).then_some(request)
+    }
+
+    /// Returns the key that the installed certificate is for, or the first one.
+    pub(super) fn current_key(&self, keys: &[FoundKey]) -> Option<FoundKey> {
+        choose_key(&self.config.certificate, keys).cloned()
     }
 
     /// Returns the installed certificate for this key.
@@ -55,13 +71,8 @@ impl Installation {
     ///
     /// # Errors
     /// If none of the certificates can be used, or the file cannot be written.
-    pub(super) async fn install(
-        &self,
-        issued: &Issued,
-        request: &Request<'_>,
-        issuer: &str,
-    ) -> Result<Offered, Failure> {
-        let offered = self.choose(issued, request, issuer).await?;
+    pub(super) async fn install(&self, issued: &Issued, wanted: &Wanted<'_>, issuer: &str) -> Result<Offered, Failure> {
+        let offered = self.choose(issued, wanted, issuer).await?;
         if let (Some(file), Some(name)) = (&self.config.assigned_name, &issued.thing_name) {
             file.write(name).map_err(|error| {
                 let message = format!("the thing name that {issuer} has assigned cannot be stored: {error}");
@@ -84,8 +95,8 @@ impl Installation {
         Ok(offered)
     }
 
-    async fn choose(&self, issued: &Issued, request: &Request<'_>, issuer: &str) -> Result<Offered, Failure> {
-        let in_use = request.in_use.as_ref().map(|identity| &identity.certificate.thing_name);
+    async fn choose(&self, issued: &Issued, wanted: &Wanted<'_>, issuer: &str) -> Result<Offered, Failure> {
+        let in_use = wanted.in_use.map(|identity| &identity.certificate.thing_name);
         // A gateway that has a name keeps it. Otherwise an issuer that assigns names decides.
         let known = self
             .config
@@ -100,9 +111,9 @@ impl Installation {
         };
         let expected = Expected {
             server: issuer,
-            key_info: request.key_info,
+            key_info: wanted.key_info,
             thing_name: known.unwrap_or(&self.config.subject.common_name),
-            renewed: request.installed.map(|found| found.id.as_str()),
+            renewed: wanted.installed.map(|found| found.id.as_str()),
         };
         let mut looks = 0;
         loop {

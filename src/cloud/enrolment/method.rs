@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::installed::InstalledCertificate;
 use super::record::Purpose;
 use super::texts::MethodTexts;
-use crate::identity::Identity;
+use crate::identity::{Identity, TokenKey};
 
 /// A request for a certificate.
 pub(super) struct Request<'a> {
@@ -22,8 +22,10 @@ pub(super) struct Request<'a> {
     pub(super) purpose: Purpose,
     /// The credential to use.
     pub(super) credential: Credential,
-    /// The signing request of the identity's task.
+    /// The signing request.
     pub(super) csr: CertificateSigningRequestDer<'static>,
+    /// The key that it is for, which need not be that of the certificate in use.
+    pub(super) key: &'a TokenKey,
     /// Its public key, as SubjectPublicKeyInfo.
     pub(super) key_info: &'a [u8],
     /// The installed certificate, expired or not.

@@ -6,28 +6,28 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use log::Level;
 use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::credential::Credential;
 use super::failure::{Failure, FailureKind};
-use super::installation::Installation;
+use super::installation::{Installation, Wanted};
 use super::installed::InstalledCertificate;
 use super::method::{Method, Outcome, Request};
 use super::methods::method_of;
+use super::new_key::{KeyRenewal, NextKey};
+use super::progress_report::{AttemptEnd, ProgressReport};
 use super::{Enrolment, Purpose, Situation, Step};
-use crate::clock::{SharedClock, is_set, rfc3339};
+use crate::clock::{SharedClock, is_set};
 use crate::cloud::connector::Connector;
 use crate::cloud::recovery::RecoveryListener;
 use crate::config::Config;
-use crate::event::{Event, journal};
-use crate::identity::{IdentityReceiver, Offered};
-use crate::problem::{Problem, Remedy};
+use crate::identity::{IdentityReceiver, Offered, TokenKey};
+use crate::problem::Problem;
 use crate::retry::RetryListener;
 use crate::status::{EnrolmentDetails, IdentityPart, IdentityPhase};
-use crate::token::Token;
+use crate::token::{FoundKey, Token};
 
 /// Maximum sleep. Timers stand still while the machine is suspended, so a distant renewal is checked this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
@@ -42,6 +42,8 @@ const PAUSE_AFTER_ISSUE: Duration = Duration::from_secs(5);
 pub struct EnrolmentTask {
     method: Box<dyn Method>,
     installation: Installation,
+    token: Token,
+    key_renewal: KeyRenewal,
     clock: SharedClock,
     steps: watch::Receiver<u64>,
     identity: IdentityReceiver,
@@ -50,21 +52,11 @@ pub struct EnrolmentTask {
     renewal: RetryListener,
     recovery: RecoveryListener,
     machine: Enrolment,
-    report: watch::Sender<Option<EnrolmentDetails>>,
+    report: ProgressReport,
     /// When the last attempt began.
     last_attempt: Option<Instant>,
     /// Whether the last attempt did not reach the server, so that a network change is a reason to try again.
     was_unreachable: bool,
-    /// The attempts that were not reported yet.
-    ended: EndedAttempts,
-}
-
-/// Numbers of attempts.
-#[derive(Debug, Default)]
-struct EndedAttempts {
-    attempts: u64,
-    issued: u64,
-    failed: u64,
 }
 
 /// The channels that enrolment receives from.
@@ -101,16 +93,12 @@ impl EnrolmentTask {
     /// Creates the task, and a channel that reports its progress. `None` if enrolment is off.
     pub fn new(config: &Config, inputs: EnrolmentInputs) -> Option<(Self, watch::Receiver<Option<EnrolmentDetails>>)> {
         let method = method_of(config, inputs.connector, &inputs.token, &inputs.roots, &inputs.clock)?;
-        let asking = Problem::wait(format!("asking {} for a certificate", method.issuer()));
-        let details = EnrolmentDetails {
-            method: config.enrolment.method.name(),
-            problem: Some(asking),
-            ..EnrolmentDetails::default()
-        };
-        let (report, receiver) = watch::channel(Some(details));
+        let (report, receiver) = ProgressReport::new(config.enrolment.method.name(), &method.issuer());
         let task = Self {
             method,
             installation: Installation::new(config, inputs.clock.clone()),
+            key_renewal: KeyRenewal::new(config, inputs.token.clone()),
+            token: inputs.token,
             clock: inputs.clock,
             steps: inputs.steps,
             identity: inputs.identity,
@@ -122,7 +110,6 @@ impl EnrolmentTask {
             report,
             last_attempt: None,
             was_unreachable: false,
-            ended: EndedAttempts::default(),
         };
         Some((task, receiver))
     }
@@ -138,11 +125,11 @@ impl EnrolmentTask {
                 }
                 Some(Step::Sleep(until)) => until.duration_since(self.clock.aws_now()).unwrap_or_default(),
                 Some(Step::NeedsPerson(problem)) => {
-                    self.report(None, None, Some(problem));
+                    self.report.send(None, None, Some(problem));
                     LOOK_AGAIN
                 }
                 Some(Step::WaitForClock) => {
-                    self.report(None, None, Some(without_clock()));
+                    self.report.send(None, None, Some(without_clock()));
                     LOOK_AGAIN
                 }
                 None => LOOK_AGAIN,
@@ -173,20 +160,32 @@ impl EnrolmentTask {
     /// Decides the next step; `None` while the token's key is not available, because no signing request can be made without it.
     fn decide(&mut self) -> (Option<Step>, Option<InstalledCertificate>) {
         let has_key = self.identity_part.borrow_and_update().phase != IdentityPhase::NoKey;
-        let request = self.installation.signing_request().filter(|_| has_key);
-        let Some(key_info) = request.map(|(_, key_info)| key_info) else {
+        let Some(current) = self.current_key().filter(|_| has_key) else {
             return (None, None);
         };
+        let key_info = current.public.subject_public_key_info();
+        if self.installation.signing_request(&key_info).is_none() {
+            // The identity's task is about to write it.
+            return (Some(Step::Sleep(self.clock.aws_now() + SHORTEST_WAIT)), None);
+        }
+        self.key_renewal.finish(&current);
         let found = self.installation.installed(&key_info);
         let situation = self.situation(found.as_ref());
         let step = self.machine.next(&situation);
         if let Step::Sleep(until) = step {
             match self.machine.progress(&situation) {
-                Some(progress) => self.report(Some(progress.since), Some(progress.next), progress.problem),
-                None => self.report(None, Some(until), None),
+                Some(progress) => self
+                    .report
+                    .send(Some(progress.since), Some(progress.next), progress.problem),
+                None => self.report.send(None, Some(until), self.key_renewal.obstacle()),
             }
         }
         (Some(step), found)
+    }
+
+    /// The key of the certificate in its place, or the first one; `None` while the token was never open.
+    fn current_key(&self) -> Option<FoundKey> {
+        self.installation.current_key(&self.token.device_keys().borrow())
     }
 
     fn situation<'a>(&self, found: Option<&'a InstalledCertificate>) -> Situation<'a> {
@@ -203,12 +202,11 @@ impl EnrolmentTask {
         self.last_attempt = Some(Instant::now());
         self.machine.begin_attempt();
         let outcome = self.obtain(purpose, credential, installed).await;
-        self.ended.attempts += 1;
-        match outcome {
-            Ok(Obtained::Installed(_)) => self.ended.issued += 1,
-            Ok(Obtained::Wait(_)) => {}
-            Err(_) => self.ended.failed += 1,
-        }
+        self.report.count(match outcome {
+            Ok(Obtained::Installed(_)) => AttemptEnd::Issued,
+            Ok(Obtained::Wait(_)) => AttemptEnd::Waiting,
+            Err(_) => AttemptEnd::Failed,
+        });
         // The attempt answers all requests for one that have arrived meanwhile.
         self.renewal.forget();
         let now = self.clock.aws_now();
@@ -219,7 +217,7 @@ impl EnrolmentTask {
                 self.machine.succeed();
                 self.method.finish();
                 // This must happen before the identity's task sees the file.
-                self.report(None, None, None);
+                self.report.send(None, None, None);
                 tokio::time::sleep(PAUSE_AFTER_ISSUE.min(lifetime(&offered) / 12)).await;
             }
             Ok(Obtained::Wait(wait)) => self.machine.wait(wait, self.method.texts(), now),
@@ -237,9 +235,28 @@ impl EnrolmentTask {
         credential: Credential,
         installed: Option<&InstalledCertificate>,
     ) -> Result<Obtained, Failure> {
-        let request = self.installation.signing_request();
-        let (csr, key_info) = request.ok_or_else(|| Failure::not_ready("there is no signing request yet"))?;
+        let no_key = || Failure::not_ready("the token has not shown its key yet");
+        let current = self.current_key().ok_or_else(no_key)?;
+        let next = match purpose {
+            Purpose::Renewal => self.key_renewal.prepare(&current).await?,
+            // Without a certificate that is good, the way with the fewest steps is taken.
+            Purpose::First | Purpose::Replacement => None,
+        };
+        let NextKey { key, csr } = match next {
+            Some(next) => next,
+            None => {
+                let csr = self
+                    .installation
+                    .signing_request(&current.public.subject_public_key_info());
+                NextKey {
+                    csr: csr.ok_or_else(|| Failure::not_ready("there is no signing request yet"))?,
+                    key: TokenKey::new(self.token.clone(), current),
+                }
+            }
+        };
+        let key_info = key.public().subject_public_key_info();
         let request = Request {
+            key: &key,
             purpose,
             credential,
             csr,
@@ -250,38 +267,17 @@ impl EnrolmentTask {
         match self.method.request(&request).await? {
             Outcome::Wait(wait) => Ok(Obtained::Wait(wait)),
             Outcome::Issued(issued) => {
+                let wanted = Wanted {
+                    key_info: &key_info,
+                    installed,
+                    in_use: request.in_use.as_deref(),
+                };
                 let offered = self
                     .installation
-                    .install(&issued, &request, &self.method.issuer())
+                    .install(&issued, &wanted, &self.method.issuer())
                     .await?;
                 Ok(Obtained::Installed(Box::new(offered)))
             }
-        }
-    }
-
-    /// Reports the progress to the identity's task, and a new problem to the journal. The attempts that have ended are counted in the same
-    /// step, so that whoever sees a higher count also sees the outcome.
-    fn report(&mut self, since: Option<SystemTime>, next: Option<SystemTime>, problem: Option<Problem>) {
-        let mut is_news = false;
-        let ended = std::mem::take(&mut self.ended);
-        self.report.send_if_modified(|known| {
-            let Some(known) = known else { return false };
-            is_news = known.problem != problem;
-            let before = known.clone();
-            known.attempts += ended.attempts;
-            known.issued += ended.issued;
-            known.failed += ended.failed;
-            known.since = since.map(rfc3339);
-            known.next_attempt = next.map(rfc3339);
-            known.problem.clone_from(&problem);
-            *known != before
-        });
-        if let Some(problem) = problem.filter(|_| is_news) {
-            let level = match problem.remedy {
-                Remedy::None | Remedy::Wait => Level::Info,
-                Remedy::Configuration | Remedy::Factory => Level::Warn,
-            };
-            journal!(level, Event::EnrolmentFailed; "enrolment: {problem}");
         }
     }
 }

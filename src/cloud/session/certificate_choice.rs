@@ -1,5 +1,5 @@
 //! The choice of the certificate for the next attempt: while AWS has not accepted the newest one, it alternates with its
-//! predecessor, which AWS accepted before.
+//! predecessor, which AWS accepted before. The two may have different keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ fn predecessor(session: &Session, newest: &Identity) -> Option<Arc<Identity>> {
     let accepted = session.accepted.borrow().clone()?;
     let is_usable = !session.provisioning.was_accepted()
         && accepted.certificate.id != newest.certificate.id
-        && accepted.key == newest.key
+        && accepted.key.is_in_token()
         && accepted.certificate.not_after > session.clock.aws_now();
     is_usable.then_some(accepted)
 }

@@ -19,7 +19,8 @@ pub(super) fn find_successor(session: &mut Session, identity: &Identity, connect
     let Some(newest) = session.inputs.identity.borrow_and_update().clone() else {
         return false;
     };
-    if newest.key != identity.key {
+    // A certificate for a new key is tried in the same way, as long as the token has the old key for another connection.
+    if newest.key != identity.key && !identity.key.is_in_token() {
         return false;
     }
     session.rollover.set_candidate(None);

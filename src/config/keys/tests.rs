@@ -70,6 +70,7 @@ fn a_change_of_each_key_is_named_and_no_other() {
         ("mqtt.inbox-max-messages", "10"),
         ("enrolment.method", "\"est\""),
         ("enrolment.rotation-jobs", "true"),
+        ("enrolment.renew-key", "\"new\""),
         ("enrolment.est.url", "\"https://est.example/.well-known/est/fleet\""),
         ("enrolment.est.server-ca", "\"/etc/gatepost/other.pem\""),
         ("enrolment.est.user", "\"gw\""),

@@ -41,7 +41,8 @@ fn judge(identity: &IdentityPart, clock: ClockPhase) -> (Outcome, String) {
         return (Outcome::Impossible, message.to_owned());
     };
     // While a certificate is asked for, another attempt may succeed even if a person was called.
-    if let (None, Some(problem)) = (&enrolment.since, &enrolment.problem)
+    // With a next attempt, the problem is about the last renewal.
+    if let (None, None, Some(problem)) = (&enrolment.since, &enrolment.next_attempt, &enrolment.problem)
         && problem.remedy == Remedy::Configuration
     {
         return (Outcome::Impossible, problem.to_string());

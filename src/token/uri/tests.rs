@@ -5,6 +5,32 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
+fn the_second_key_has_a_label_of_its_own_in_the_same_token() {
+    for (first, second) in [
+        ("pkcs11:token=gw;object=device", Some("pkcs11:token=gw;object=device-2")),
+        ("pkcs11:object=device;token=gw", Some("pkcs11:object=device-2;token=gw")),
+        ("pkcs11:object=device", Some("pkcs11:object=device-2")),
+        (
+            "pkcs11:object=a%20key;id=%01%02;type=private",
+            Some("pkcs11:object=a%20key-2;type=private"),
+        ),
+        (
+            "PKCS11:token=gw;object=device-2",
+            Some("pkcs11:token=gw;object=device-2-2"),
+        ),
+        ("pkcs11:token=gw;object=100%25", Some("pkcs11:token=gw;object=100%25-2")),
+        ("pkcs11:token=gw;id=%01", None),
+        ("pkcs11:token=gw", None),
+        ("pkcs11:token=gw;object=", None),
+        ("pkcs11:", None),
+    ] {
+        let uri: KeyUri = first.parse().unwrap();
+        let found = uri.second_key().map(|uri| uri.to_string());
+        assert_eq!(found.as_deref(), second, "{first}");
+    }
+}
+
+#[test]
 fn good_uris() {
     let uri: KeyUri = "pkcs11:token=My%20Token;object=a%3bb%c3%a9;id=%00%ff;type=private;slot-id=17"
         .parse()

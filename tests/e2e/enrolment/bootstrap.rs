@@ -28,7 +28,8 @@ struct Bootstrapping {
 
 impl Bootstrapping {
     fn new(lifetime: Duration) -> Self {
-        let factory = FleetCa::new().unwrap();
+        // Not the CA of the fleet, which other tests share.
+        let factory = FleetCa::another().unwrap();
         let token = Arc::new(SoftHsm::new("gateway", PIN).unwrap());
         let key = SoftwareKey::new(SUBJECT).unwrap();
         token.import(&key.key_path(), "idevid", "0a").unwrap();
@@ -130,7 +131,7 @@ fn what_is_wrong_with_a_bootstrap_certificate_is_said_with_its_next_step() {
     let cases: [(&str, Change, &str, &str); 9] = [
         (
             "another CA",
-            |of| of.install(&FleetCa::new().unwrap().sign_v3(&of.key.csr_path()).unwrap()),
+            |of| of.install(&FleetCa::another().unwrap().sign_v3(&of.key.csr_path()).unwrap()),
             "does not accept the bootstrap certificate (TLS alert",
             "trust the CA that has issued it",
         ),
@@ -155,7 +156,7 @@ fn what_is_wrong_with_a_bootstrap_certificate_is_said_with_its_next_step() {
         (
             "the certificate is not there",
             |of| fs::remove_file(of.certificate()).unwrap(),
-            "there is no certificate, and nothing to ask for the first one with",
+            "there is no certificate, and no credential to request the first one with",
             "enrolment.est.bootstrap-certificate",
         ),
         (

@@ -6,6 +6,7 @@ mod fleet;
 mod globalsign;
 mod helper;
 mod misbehaviour;
+mod new_key;
 mod rotation;
 mod silence;
 

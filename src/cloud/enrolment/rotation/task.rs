@@ -17,22 +17,24 @@ use super::machine::{Action, Outcome, Rotation};
 use super::messages::{create_payload, filters, read, rotator_topic};
 use crate::atomic_file;
 use crate::clock::{SharedClock, rfc3339};
-use crate::cloud::enrolment::Purpose;
-use crate::cloud::enrolment::credential::Credential;
 use crate::cloud::enrolment::est_method::renewal_request;
-use crate::cloud::enrolment::installation::Installation;
-use crate::cloud::enrolment::method::{Issued, Request};
+use crate::cloud::enrolment::installation::{Installation, Wanted};
+use crate::cloud::enrolment::method::Issued;
+use crate::cloud::enrolment::new_key::KeyRenewal;
 use crate::cloud::enrolment::record::{moment, seconds};
 use crate::config::{Config, IdentityConfig};
 use crate::event::{Event, journal};
-use crate::identity::{Identity, IdentityReceiver, certificate_id};
+use crate::identity::{Identity, IdentityReceiver, certificate_id, find_certified};
 use crate::messages::{Message, Outbox, OwnItem, OwnSubscriber};
 use crate::pem_file;
 use crate::problem::Problem;
 use crate::status::{RotationDetails, SessionPart, SessionPhase};
+use crate::token::{FoundKey, Token};
 
 /// Delay before the machine asks for the job again after a message could not be sent.
 const SEND_AGAIN: Duration = Duration::from_secs(2);
+/// The reason why nothing can be asked for.
+const NO_KEY: &str = "the token has not shown its key yet";
 /// Name of the issuer in messages.
 const ISSUER: &str = "AWS's certificate rotator";
 
@@ -40,6 +42,8 @@ const ISSUER: &str = "AWS's certificate rotator";
 pub struct RotationInputs {
     /// The clock.
     pub clock: SharedClock,
+    /// The token with the keys.
+    pub token: Token,
     /// The identity in use.
     pub identity: IdentityReceiver,
     /// The state of the MQTT session.
@@ -54,6 +58,7 @@ pub struct RotationInputs {
 pub struct RotationTask {
     machine: Rotation,
     installation: Installation,
+    key_renewal: KeyRenewal,
     config: IdentityConfig,
     path: PathBuf,
     inputs: RotationInputs,
@@ -71,6 +76,7 @@ impl RotationTask {
         let task = Self {
             machine: Rotation::load(config.folders.state.join("rotation.json")),
             installation: Installation::new(config, inputs.clock.clone()),
+            key_renewal: KeyRenewal::new(config, inputs.token.clone()),
             config: config.identity.clone(),
             path: config.identity.certificate.clone(),
             inputs,
@@ -156,7 +162,7 @@ impl RotationTask {
         while let Some(action) = actions.pop_front() {
             match action {
                 Action::Publish { topic, payload } => self.publish(topic, payload).await,
-                Action::Request { job } => match self.request(&job) {
+                Action::Request { job } => match self.request(&job).await {
                     Ok(payload) => {
                         let topic = rotator_topic(thing.unwrap_or_default(), "create");
                         self.publish(topic, payload).await;
@@ -198,11 +204,21 @@ impl RotationTask {
         self.inputs.identity.borrow().clone()
     }
 
-    /// Creates the request for a certificate like the one in use.
-    fn request(&self, job: &str) -> Result<String, String> {
+    /// Returns the device's keys in the token, and the one of the installed certificate.
+    fn keys(&self) -> Option<(Vec<FoundKey>, FoundKey)> {
+        let keys = self.inputs.token.device_keys().borrow().clone();
+        let current = self.installation.current_key(&keys)?;
+        Some((keys, current))
+    }
+
+    /// Creates the request for a certificate like the one in use, for its key or the next one.
+    async fn request(&self, job: &str) -> Result<String, String> {
         let identity = self.in_use().ok_or("there is no certificate in use")?;
-        let key_info = identity.key.public().subject_public_key_info();
-        let csr = renewal_request(&identity, &key_info).map_err(|failure| failure.problem.message)?;
+        let (_, current) = self.keys().ok_or(NO_KEY)?;
+        let next = self.key_renewal.prepare(&current).await;
+        let next = next.map_err(|failure| failure.problem.message)?;
+        let key = next.map_or_else(|| identity.key.clone(), |next| next.key);
+        let csr = renewal_request(&identity, &key).map_err(|failure| failure.problem.message)?;
         Ok(create_payload(
             job,
             &pem_file::encode("CERTIFICATE REQUEST", [csr.as_ref()]),
@@ -213,29 +229,28 @@ impl RotationTask {
     async fn install(&self, pem: &str) -> Result<String, String> {
         let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
         let certificates: Vec<CertificateDer<'static>> = certificates.collect();
-        let not_ready = || "the signing request is not there".to_owned();
-        let (csr, key_info) = self.installation.signing_request().ok_or_else(not_ready)?;
-        let installed = self.installation.installed(&key_info);
-        // After a power cut it may be installed already.
+        let (keys, current) = self.keys().ok_or(NO_KEY)?;
+        let installed = self.installation.installed(&current.public.subject_public_key_info());
+        // After a power cut it may be in its place already.
         let is_installed =
             |der: &CertificateDer| installed.as_ref().is_some_and(|found| found.id == certificate_id(der));
         if let Some(der) = certificates.iter().find(|der| is_installed(der)) {
             return Ok(certificate_id(der));
         }
-        let request = Request {
-            purpose: Purpose::Renewal,
-            credential: Credential::CurrentCertificate,
-            csr,
+        let certified = find_certified(&certificates, &keys);
+        let key_info = certified.unwrap_or(&current).public.subject_public_key_info();
+        let in_use = self.in_use();
+        let wanted = Wanted {
             key_info: &key_info,
             installed: installed.as_ref(),
-            in_use: self.in_use(),
+            in_use: in_use.as_deref(),
         };
         let issued = Issued {
             certificates,
             published: Vec::new(),
             thing_name: self.config.own_thing_name(),
         };
-        let offered = self.installation.install(&issued, &request, ISSUER).await;
+        let offered = self.installation.install(&issued, &wanted, ISSUER).await;
         let offered = offered.map_err(|failure| failure.problem.message)?;
         Ok(offered.certificate.id)
     }
