@@ -108,6 +108,7 @@ fn serve(
         spawn_local(systemd::keep_status(context.clone(), hub));
         spawn_local(systemd::feed(cloud_thread.heartbeat, context.token.clone()));
         spawn_local(systemd::keep_loopback(context.clone()));
+        spawn_local(systemd::keep_mqtt_listener(context.clone()));
         if let Some(own) = own_subscriptions {
             spawn_local(context.inbox.clone().serve_own(own));
         }

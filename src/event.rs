@@ -136,6 +136,10 @@ events! {
     MqttListening = "mqtt-listening", "0344e2486258440aad56930a3c510cc1";
     /// The MQTT listener cannot bind its socket or address.
     MqttNotListening = "mqtt-not-listening", "7343cba0a84c47fd831acd80f40974fb";
+    /// No MQTT listener is configured any more.
+    MqttOff = "mqtt-off", "0778c7631f95485ca85fb04843977f8f";
+    /// The socket of the MQTT listener is not kept for the next run.
+    MqttNotKept = "mqtt-not-kept", "acb82ec998364329b971a01e4466750e";
     /// A program's CONNECT was refused.
     MqttClientRefused = "mqtt-client-refused", "dffb1b29721e43e1a6c54973906b37ad";
     /// The MQTT connection of a program was ended.

@@ -80,6 +80,7 @@ checks! {
     ROLE_ALIASES = "role-aliases", "role aliases";
     AWS_CALL = "aws-call", "AWS call";
     LOOPBACK = "loopback", "loopback";
+    LOCAL_MQTT = "local-mqtt", "MQTT programs";
     OTHER = "other", "other";
     AWS_FILES = "aws-files", "AWS files";
     AWS_ENVIRONMENT = "aws-environment", "AWS variables";

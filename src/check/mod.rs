@@ -12,6 +12,7 @@ mod daemon;
 mod enrolment;
 mod identity;
 mod lines;
+mod listeners;
 mod messages;
 mod network;
 mod offline;
@@ -34,7 +35,7 @@ use crate::service::{closed_files, unusable_token_files};
 use crate::stdout::print;
 use crate::subordinate;
 use daemon::Answer;
-use lines::{ACCESS_RULES, CONFIGURATION, FILES, LOOPBACK, REST, ROOT_CA};
+use lines::{ACCESS_RULES, CONFIGURATION, FILES, REST, ROOT_CA};
 use report::Report;
 use terminal::Terminal;
 
@@ -96,7 +97,7 @@ fn check_everything(path: &Path, report: &mut Report) -> Result<(), Fatal> {
             Answer::Status(status) => online::check(&config.folders, Some(&config), &clock, status, report).await,
             Answer::NotRunning(why) => {
                 for problem in token_files {
-                    report.fail(LOOPBACK, Exit::Configuration, &problem);
+                    report.fail(listeners::check_of_secrets(&config), Exit::Configuration, &problem);
                 }
                 offline::check(&config, &clock, why, report).await;
             }

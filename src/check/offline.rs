@@ -3,19 +3,18 @@
 use super::clock::{check_clock, check_skew};
 use super::daemon::NotRunning;
 use super::lines::{
-    AWS_CALL, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check, DAEMON, ENVIRONMENT, LOOPBACK, MQTT_CONNECT,
-    MQTT_DNS, MQTT_TCP, MQTT_TLS, REST, ROLE_ALIAS, ROOT_CA, USER,
+    AWS_CALL, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check, DAEMON, ENVIRONMENT, MQTT_CONNECT, MQTT_DNS,
+    MQTT_TCP, MQTT_TLS, REST, ROLE_ALIAS, ROOT_CA, USER,
 };
 use super::network::Trust;
 use super::report::Report;
-use super::{call, identity, messages, network};
+use super::{call, identity, listeners, messages, network};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::Probe;
 use crate::cloud::connector::Connector;
 use crate::config::{Config, Endpoint};
 use crate::identity::roots;
 use crate::instance_lock;
-use crate::local::PortHolder;
 use crate::problem::{Exit, Problem};
 use crate::service::{Account, take_environment, taken_variables};
 
@@ -39,7 +38,7 @@ pub async fn check(config: &Config, clock: &SharedClock, why: NotRunning, report
     why.report_to(report);
     check_environment(config, report);
     // Before switching to the service's user: only root sees the processes of other users.
-    check_loopback(config, report);
+    listeners::check(config, report);
     // Files that the token's module writes must belong to the user of the service, or the daemon could not use them.
     if let Some(Err(why)) = Account::of_service(&config.folders).map(|account| account.switch_process()) {
         report.warn(USER, &Problem::wait(format!("the checks continue as root: {why}")));
@@ -137,22 +136,6 @@ fn warn_of_unread_proxy(config: &Config, report: &mut Report) {
             ENVIRONMENT,
             &Problem::configuration(message).next("if AWS is only reached through it, set network.proxy"),
         );
-    }
-}
-
-/// Checks the port of the loopback listener. Another program that listens there would receive the tokens of SDKs.
-fn check_loopback(config: &Config, report: &mut Report) {
-    let Some(address) = config.loopback else { return };
-    match PortHolder::find(address) {
-        None => report.ok(LOOPBACK, format!("{address} is free")),
-        Some(holder) if holder.is_service_manager() => {
-            report.ok(LOOPBACK, format!("systemd keeps {address} for gatepost"));
-        }
-        Some(holder) => report.failed(
-            LOOPBACK,
-            &Problem::configuration(format!("loopback.listen: {holder} listens at {address}"))
-                .next("stop that program, and find out why it is there; or choose another port"),
-        ),
     }
 }
 

@@ -7,8 +7,8 @@ use super::clock::{check_clock, check_skew};
 use super::daemon::get;
 use super::lines::{
     AWS_CALL, CERTIFICATE, CLOCK, CLOCK_SKEW, CONFIGURATION, CREDENTIALS_DNS, CREDENTIALS_TCP, CREDENTIALS_TLS, Check,
-    DAEMON, EXPIRY, LOOPBACK, MESSAGES, MQTT_DNS, MQTT_TCP, MQTT_TLS, NETWORK, OTHER, OTHER_KEYS, PROVISIONING,
-    ROLE_ALIAS, ROOT_CA, SESSION, TOKEN_AND_KEY,
+    DAEMON, EXPIRY, LOCAL_MQTT, LOOPBACK, MESSAGES, MQTT_DNS, MQTT_TCP, MQTT_TLS, NETWORK, OTHER, OTHER_KEYS,
+    PROVISIONING, ROLE_ALIAS, ROOT_CA, SESSION, TOKEN_AND_KEY,
 };
 use super::network::Trust;
 use super::report::{Outcome, Report};
@@ -93,15 +93,16 @@ pub async fn check(
     }
     report_messages(folders, clock, &status, &mut verdict, report).await;
     report_aliases(folders, config, &status, &mut verdict, clock, report).await;
-    if status.get("loopback").is_some_and(|part| !part.is_null()) {
-        let listen = text("/loopback/listen").to_owned();
-        report_part(
-            &mut verdict,
-            ("loopback", &phase("loopback"), "listening"),
-            LOOPBACK,
-            listen,
-            report,
-        );
+    for (part, check) in [("loopback", LOOPBACK), ("local_mqtt", LOCAL_MQTT)] {
+        if status.get(part).is_some_and(|part| !part.is_null()) {
+            let places = [format!("/{part}/socket"), format!("/{part}/listen")];
+            let places = places
+                .iter()
+                .map(|pointer| text(pointer))
+                .filter(|place| !place.is_empty());
+            let places = places.collect::<Vec<_>>().join(", ");
+            report_part(&mut verdict, (part, &phase(part), "listening"), check, places, report);
+        }
     }
     verdict.report_rest(OTHER, report);
 }

@@ -76,8 +76,8 @@ pub(super) struct CloudThread {
 
 impl Parts {
     /// Creates all parts and starts their threads. `stored` are descriptors with credentials of the previous run, `loopback` is
-    /// what that run has left of the loopback listener, `local_mqtt` the socket that a socket unit holds for the MQTT
-    /// listener.
+    /// what that run has left of the loopback listener, `local_mqtt` the socket of the MQTT listener, if the service manager
+    /// has it.
     ///
     /// # Errors
     /// When the system does not provide a thread.
@@ -101,7 +101,9 @@ impl Parts {
         let loopback = LoopbackSlot::new(config.loopback, token_files, hub.clone(), loopback);
         let credentials_files = CredentialsFiles::new(config.credentials_files.clone(), &config.folders.runtime, &hub);
         let credentials_files = Rc::new(credentials_files);
-        let board = reporters.board(&loopback, &credentials_files);
+        let mqtt_socket = mqtt_socket_path(&config.folders.runtime);
+        let mqtt = MqttState::new(config.local_mqtt, mqtt_socket, local_mqtt, &hub);
+        let board = reporters.board(&loopback, &mqtt, &credentials_files);
 
         let cache_editor = CredentialCacheEditor::new(hub.clone());
         let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
@@ -158,7 +160,7 @@ impl Parts {
             drop_ins: drop_in_folder(path),
             loopback,
             credentials_files,
-            mqtt: MqttState::new(config.local_mqtt, mqtt_socket_path(&config.folders.runtime), local_mqtt),
+            mqtt,
             rate_limiter: RateLimiter::new(clock.clone()),
             ack_waiters: AckWaiters::default(),
             request_counts: RequestCounts::default(),
@@ -272,7 +274,7 @@ impl Reporters {
     }
 
     /// Returns the reading ends of all parts.
-    fn board(&self, loopback: &LoopbackSlot, credentials_files: &CredentialsFiles) -> StatusBoard {
+    fn board(&self, loopback: &LoopbackSlot, mqtt: &MqttState, credentials_files: &CredentialsFiles) -> StatusBoard {
         StatusBoard {
             configuration: self.configuration.watch(),
             token: self.token.watch(),
@@ -282,6 +284,7 @@ impl Reporters {
             session: self.session.session.watch(),
             messages: self.messages.watch(),
             loopback: loopback.part(),
+            local_mqtt: mqtt.status.part(),
             credentials_files: credentials_files.part(),
             network: self.network.watch(),
         }

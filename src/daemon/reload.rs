@@ -170,9 +170,7 @@ impl Reloader {
         }
         context.credentials_files.configure(effective.credentials_files.clone());
         context.mqtt.configure(effective.local_mqtt);
-        if effective.local_mqtt.listen.is_some() {
-            context.mqtt.tokens.read(&context.access).await;
-        }
+        context.mqtt.read_tokens(&context.access).await;
         self.running.replace(effective);
         self.fallback.replace(None);
         let changed = match changes.at_reload.as_slice() {

@@ -29,6 +29,6 @@ pub use credentials_files::{CredentialsFiles, examine_credentials_files, remove_
 pub use limits::{AckWaiters, RateLimiter, RequestCounts};
 pub use listeners::{Connections, bind_socket, mqtt_socket_path, socket_path};
 pub use loopback::{Inherited, Loopback, LoopbackSlot, PortHolder};
-pub use mqtt::MqttState;
+pub use mqtt::{HeldSocket, MqttState};
 pub use run::run;
 pub use thing_name::ThingName;

@@ -58,6 +58,8 @@ identifiers! {
     SUBSCRIPTIONS_SUSPENDED = "subscriptions-suspended";
     LOOPBACK_DOWN = "loopback-down";
     LOOPBACK_PROBLEM = "loopback-problem";
+    LOCAL_MQTT_DOWN = "local-mqtt-down";
+    LOCAL_MQTT_PROBLEM = "local-mqtt-problem";
     CREDENTIALS_FILE_PROBLEM = "credentials-file-problem";
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Clock;
 use crate::credentials::{AliasPart, CredentialCache, USABLE_MARGIN, WebTokenPart};
 use crate::status::{
-    ClockPart, ConfigurationPart, CredentialsFilesPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart,
-    NetworkPhase, ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
+    ClockPart, ConfigurationPart, CredentialsFilesPart, IdentityPart, LocalMqttPart, LoopbackPart, MessagesPart,
+    NetworkPart, NetworkPhase, ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
 };
 
 /// The input of the verdict: the status of each part.
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub messages: MessagesPart,
     /// The loopback listener, if it is configured.
     pub loopback: Option<LoopbackPart>,
+    /// The listeners for programs that speak MQTT.
+    pub local_mqtt: LocalMqttPart,
     /// The credentials files.
     pub credentials_files: CredentialsFilesPart,
     /// Time until the first credentials are no longer handed out.
@@ -62,6 +64,7 @@ impl Snapshot {
             aliases: cached.into_iter().map(|alias| alias.status).collect(),
             messages: board.messages.borrow().clone(),
             loopback: board.loopback(),
+            local_mqtt: board.local_mqtt.borrow().clone(),
             credentials_files: board.credentials_files.borrow().clone(),
             credentials_end_in,
             now: clock.aws_now(),

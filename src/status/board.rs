@@ -4,12 +4,12 @@ use tokio::sync::watch;
 
 use super::configuration::ConfigurationPart;
 use super::details::{
-    ClockDetails, CredentialsFilesDetails, IdentityDetails, LoopbackDetails, MessagesDetails, NetworkDetails,
-    ProvisioningDetails, SessionDetails, TokenDetails,
+    ClockDetails, CredentialsFilesDetails, IdentityDetails, LocalMqttDetails, LoopbackDetails, MessagesDetails,
+    NetworkDetails, ProvisioningDetails, SessionDetails, TokenDetails,
 };
 use super::phases::{
-    ClockPhase, CredentialsFilesPhase, IdentityPhase, LoopbackPhase, MessagesPhase, NetworkPhase, ProvisioningPhase,
-    SessionPhase, TokenPhase,
+    ClockPhase, CredentialsFilesPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase, NetworkPhase,
+    ProvisioningPhase, SessionPhase, TokenPhase,
 };
 use super::reporter::Part;
 use crate::problem::Problem;
@@ -28,6 +28,8 @@ pub type SessionPart = Part<SessionPhase, SessionDetails>;
 pub type MessagesPart = Part<MessagesPhase, MessagesDetails>;
 /// The status of the loopback listener.
 pub type LoopbackPart = Part<LoopbackPhase, LoopbackDetails>;
+/// The status of the MQTT listeners.
+pub type LocalMqttPart = Part<LocalMqttPhase, LocalMqttDetails>;
 /// The status of the credentials files.
 pub type CredentialsFilesPart = Part<CredentialsFilesPhase, CredentialsFilesDetails>;
 /// The status of this machine's own network.
@@ -50,6 +52,8 @@ pub struct StatusBoard {
     pub messages: watch::Receiver<MessagesPart>,
     /// The loopback listener, while one is configured.
     pub loopback: watch::Receiver<Option<watch::Receiver<LoopbackPart>>>,
+    /// The listeners for programs that speak MQTT.
+    pub local_mqtt: watch::Receiver<LocalMqttPart>,
     /// The credentials files.
     pub credentials_files: watch::Receiver<CredentialsFilesPart>,
     /// This machine's own network.

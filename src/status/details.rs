@@ -63,6 +63,7 @@ impl Details for SessionDetails {
     }
 }
 impl Details for LoopbackDetails {}
+impl Details for LocalMqttDetails {}
 impl Details for CredentialsFilesDetails {}
 impl Details for NetworkDetails {}
 
@@ -268,6 +269,15 @@ pub struct LoopbackDetails {
     pub listen: String,
     /// The token files that were written.
     pub token_files: Vec<PathBuf>,
+}
+
+/// Status fields of the MQTT listeners besides their phase.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LocalMqttDetails {
+    /// The Unix socket's path, if it is configured.
+    pub socket: Option<String>,
+    /// Address and port, if they are configured.
+    pub listen: Option<String>,
 }
 
 /// Status fields of the credentials files besides their phase.

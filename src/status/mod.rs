@@ -11,21 +11,21 @@ mod repeats;
 mod reporter;
 
 pub use board::{
-    ClockPart, CredentialsFilesPart, IdentityPart, LoopbackPart, MessagesPart, NetworkPart, ProvisioningPart,
-    SessionPart, StatusBoard, TokenPart,
+    ClockPart, CredentialsFilesPart, IdentityPart, LocalMqttPart, LoopbackPart, MessagesPart, NetworkPart,
+    ProvisioningPart, SessionPart, StatusBoard, TokenPart,
 };
 pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
 pub(crate) use details::hash_of;
 pub use details::{
     ClockDetails, CredentialsFileDetails, CredentialsFilesDetails, Details, EnrolmentDetails, IdentityDetails,
-    LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails, RotationDetails, SessionDetails,
+    LocalMqttDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails, RotationDetails, SessionDetails,
     SetAsideDetails, TakeoverDetails, TokenDetails,
 };
 pub use latencies::Latencies;
 pub(crate) use phases::phases;
 pub use phases::{
-    ClockPhase, CredentialsFilesPhase, IdentityPhase, LoopbackPhase, MessagesPhase, NetworkPhase, Phase,
-    ProvisioningPhase, SessionPhase, TokenPhase,
+    ClockPhase, CredentialsFilesPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase, NetworkPhase,
+    Phase, ProvisioningPhase, SessionPhase, TokenPhase,
 };
 pub use repeats::Repeats;
 pub use reporter::{Part, PartDocument, Reporter, StatusHub};

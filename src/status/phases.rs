@@ -116,6 +116,18 @@ phases! {
 }
 
 phases! {
+    /// The state of the listeners for programs that speak MQTT.
+    LocalMqttPhase {
+        /// None is configured.
+        Off = "off", MqttOff;
+        /// At least one that is configured does not listen yet.
+        Waiting = "waiting", MqttNotListening;
+        /// Programs can connect wherever it is configured.
+        Listening = "listening", MqttListening;
+    }
+}
+
+phases! {
     /// The state of the credentials files.
     CredentialsFilesPhase {
         /// A file has not been written yet, or there are no valid credentials for it.

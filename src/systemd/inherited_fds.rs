@@ -22,7 +22,7 @@ pub struct InheritedFds {
     pub stored: Vec<(String, OwnedFd)>,
     /// The socket and the tokens of the loopback listener, as far as there are any.
     pub loopback: Inherited,
-    /// The socket of the MQTT listener, if a socket unit holds it.
+    /// The socket of the MQTT listener, if a socket unit holds it or the previous run has stored it.
     pub local_mqtt: Option<TcpListener>,
 }
 

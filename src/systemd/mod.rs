@@ -6,6 +6,7 @@
 mod fd_store;
 mod inherited_fds;
 mod loopback;
+mod mqtt_listener;
 mod notification;
 mod watchdog;
 
@@ -19,6 +20,7 @@ use tokio::time::sleep;
 pub use fd_store::FdStore;
 pub use inherited_fds::{Descriptors, InheritedFds};
 pub use loopback::keep_loopback;
+pub use mqtt_listener::keep_mqtt_listener;
 pub use watchdog::feed;
 
 pub use self::notification::is_present;

@@ -138,13 +138,16 @@ impl PresenceReport {
     pub(super) fn for_test(hub: &crate::status::StatusHub, clock: &SharedClock) -> Self {
         use crate::status::{
             ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, CredentialsFilesDetails,
-            CredentialsFilesPhase, IdentityDetails, IdentityPhase, MessagesDetails, MessagesPhase, NetworkDetails,
-            NetworkPhase, ProvisioningDetails, ProvisioningPhase, SessionDetails, SessionPhase, TokenDetails,
-            TokenPhase,
+            CredentialsFilesPhase, IdentityDetails, IdentityPhase, LocalMqttDetails, LocalMqttPhase, MessagesDetails,
+            MessagesPhase, NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase, SessionDetails,
+            SessionPhase, TokenDetails, TokenPhase,
         };
 
         let board = StatusBoard {
             loopback: watch::channel(None).1,
+            local_mqtt: hub
+                .reporter("local-mqtt", LocalMqttPhase::Off, LocalMqttDetails::default())
+                .watch(),
             credentials_files: hub
                 .reporter(
                     "credentials files",

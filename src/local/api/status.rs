@@ -9,10 +9,9 @@ use crate::credentials::{AliasDetails, WebTokenDetails};
 use crate::local::context::ApiContext;
 use crate::local::http::{self, Response};
 use crate::overview::{Finding, Overview, State};
-use crate::problem::Problem;
 use crate::status::{
-    ClockDetails, ConfigurationDetails, CredentialsFilesDetails, IdentityDetails, LoopbackDetails, MessagesDetails,
-    NetworkDetails, PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
+    ClockDetails, ConfigurationDetails, CredentialsFilesDetails, IdentityDetails, LocalMqttDetails, LoopbackDetails,
+    MessagesDetails, NetworkDetails, PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
 };
 
 /// The response's body.
@@ -49,10 +48,8 @@ struct Document {
 /// The listeners for programs that speak MQTT.
 #[derive(Serialize)]
 struct LocalMqttDocument {
-    phase: &'static str,
-    problem: Option<Problem>,
-    socket: Option<String>,
-    listen: Option<String>,
+    #[serde(flatten)]
+    part: PartDocument<LocalMqttDetails>,
     /// Programs that are connected.
     clients: usize,
 }
@@ -115,12 +112,8 @@ fn credentials_files(context: &ApiContext) -> Option<PartDocument<CredentialsFil
 
 fn local_mqtt(context: &ApiContext) -> Option<LocalMqttDocument> {
     let mqtt = &context.mqtt;
-    let document = LocalMqttDocument {
-        phase: if mqtt.is_listening() { "listening" } else { "waiting" },
-        problem: mqtt.problem(),
-        socket: mqtt.has_socket().then(|| mqtt.socket_path().display().to_string()),
-        listen: mqtt.address().map(|address| address.to_string()),
+    mqtt.is_configured().then(|| LocalMqttDocument {
+        part: context.board.local_mqtt.borrow().document(&*context.clock),
         clients: mqtt.client_count(),
-    };
-    (document.socket.is_some() || document.listen.is_some()).then_some(document)
+    })
 }

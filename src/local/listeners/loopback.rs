@@ -37,10 +37,9 @@ pub async fn listen_on_loopback(context: Rc<ApiContext>, connections: Connection
         let listening = async {
             match &loopback {
                 Some(loopback) => {
-                    if let Some(socket) = loopback.start(&context.access).await {
-                        let listener = LoopbackListener::new(socket, loopback.clone(), context.clone());
-                        accept_connections(Rc::new(listener), connections.clone()).await;
-                    }
+                    let socket = loopback.start(&context.access).await;
+                    let listener = LoopbackListener::new(socket, loopback.clone(), context.clone());
+                    accept_connections(Rc::new(listener), connections.clone()).await;
                 }
                 None => context.loopback.remove_files().await,
             }

@@ -9,6 +9,7 @@ mod http;
 mod loopback;
 mod mqtt;
 mod server;
+mod socket_file;
 mod unix;
 
 pub use connections::{ConnectionSlot, Connections};

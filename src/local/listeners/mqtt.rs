@@ -5,32 +5,28 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use log::Level;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::connections::{ConnectionSlot, Connections};
 use super::server::{Listener, accept_connections};
+use super::socket_file::{replace_socket_file, socket_step};
 use super::unix::{complete_peer, identify_peer, look_up_early};
 use crate::event::{Event, journal};
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
 use crate::local::limits::Origin;
-use crate::local::loopback::bind;
 use crate::local::mqtt::{Identity, serve};
 use crate::problem::Problem;
 
 /// Time between two attempts to bind.
 const BIND_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The next step if a listener cannot be bound.
-const BIND_STEP: &str = "end the program that has it (ss -xlp, ss -tlnp), or change [local-mqtt]";
 /// How long a connection may be silent before its CONNECT.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -41,10 +37,11 @@ pub fn mqtt_socket_path(runtime: &Path) -> PathBuf {
 
 /// Listens as configured, for as long as the daemon runs.
 pub async fn listen_for_mqtt(context: Rc<ApiContext>, connections: Connections) {
-    let path = context.mqtt.socket_path().to_owned();
+    let path = context.mqtt.status.socket_path().to_owned();
     let mut configured = context.mqtt.watch();
     loop {
         let config = *configured.borrow_and_update();
+        context.mqtt.socket.release_unless(config.listen);
         let mut listening = JoinSet::new();
         if config.socket {
             listening.spawn_local(listen_on_socket(context.clone(), connections.clone(), path.clone()));
@@ -56,7 +53,6 @@ pub async fn listen_for_mqtt(context: Rc<ApiContext>, connections: Connections) 
             return;
         }
         listening.shutdown().await;
-        context.mqtt.forget_listeners();
         if config.socket {
             let _ = fs::remove_file(&path);
         }
@@ -65,77 +61,44 @@ pub async fn listen_for_mqtt(context: Rc<ApiContext>, connections: Connections) 
 
 async fn listen_on_socket(context: Rc<ApiContext>, connections: Connections, path: PathBuf) {
     let shown = path.display().to_string();
-    let listener = bind_patiently(&context, &shown, || {
-        let path = path.clone();
-        async move { bind_unix(&path).map_err(|error| error.to_string()) }
-    });
-    let listener = listener.await;
+    let bind = async || {
+        let listener = replace_socket_file(&path).and_then(UnixListener::from_std);
+        listener.map_err(|error| (error.to_string(), socket_step(&path, &error)))
+    };
+    let listener = bind_patiently(&context, &shown, bind).await;
     accept_connections(Rc::new(MqttSocket { listener, context }), connections).await;
 }
 
 async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, address: SocketAddr) {
-    context.mqtt.tokens.read(&context.access).await;
-    let bind_once = || async {
-        let listener = match context
-            .mqtt
-            .take_inherited()
-            .filter(|socket| socket.local_addr().ok() == Some(address))
-        {
-            Some(socket) => socket,
-            None => {
-                let bound = spawn_blocking(move || bind(address)).await;
-                bound.unwrap_or_else(|error| Err(error.to_string()))?
-            }
-        };
-        listener
-            .set_nonblocking(true)
-            .and_then(|()| TcpListener::from_std(listener))
-            .map_err(|error| error.to_string())
+    context.mqtt.read_tokens(&context.access).await;
+    let bind = async || {
+        let acquired = context.mqtt.socket.acquire(address).await;
+        acquired.map_err(|error| (error.to_string(), error.next_step("local-mqtt.listen")))
     };
-    let listener = bind_patiently(&context, &address.to_string(), bind_once).await;
+    let listener = bind_patiently(&context, &address.to_string(), bind).await;
     accept_connections(Rc::new(MqttAddress { listener, context }), connections).await;
 }
 
-/// Binds, and tries again for as long as that fails.
-async fn bind_patiently<T, F: Future<Output = Result<T, String>>>(
+/// Binds, trying again while that fails. The error of `bind` is the reason and the next step.
+async fn bind_patiently<T>(
     context: &ApiContext,
     shown: &str,
-    bind: impl Fn() -> F,
+    bind: impl AsyncFn() -> Result<T, (String, String)>,
 ) -> T {
-    let mut is_failing = false;
     loop {
         match bind().await {
             Ok(listener) => {
                 journal!(Level::Info, Event::MqttListening; "local-mqtt: listens at {shown}");
-                context.mqtt.report_listener(shown, None);
+                context.mqtt.status.report_place(shown, None);
                 return listener;
             }
-            Err(reason) => {
+            Err((reason, step)) => {
                 let problem = Problem::configuration(format!("MQTT programs cannot connect at {shown}: {reason}"));
-                let problem = problem.next(BIND_STEP).about(Event::MqttNotListening);
-                if !std::mem::replace(&mut is_failing, true) {
-                    journal!(
-                        Level::Error, Event::MqttNotListening;
-                        "local-mqtt: cannot listen at {shown}, and tries again: {reason}; next: {BIND_STEP}"
-                    );
-                }
-                context.mqtt.report_listener(shown, Some(problem));
+                context.mqtt.status.report_place(shown, Some(problem.next(step)));
                 sleep(BIND_INTERVAL).await;
             }
         }
     }
-}
-
-/// Binds the Unix socket, replacing one that an earlier run left behind. The instance lock is held, so no other run is using it.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(path)?;
-    // Every user may connect: the access rules decide, so that a program without permission gets an explanation.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
-    Ok(listener)
 }
 
 /// The listener on the Unix socket.

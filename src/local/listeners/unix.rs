@@ -1,8 +1,6 @@
 //! The listener on the Unix socket, which every user may connect to.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -13,6 +11,7 @@ use hyper::body::Incoming;
 use super::connections::{ConnectionSlot, NoSlotError};
 use super::http::{HttpListener, serve_http};
 use super::server::Listener;
+use super::socket_file::replace_socket_file;
 use crate::config::Folders;
 use crate::instance_lock::{already_running, cannot_create};
 use crate::local::access::is_dynamic_user;
@@ -45,15 +44,7 @@ pub fn bind_socket(folders: &Folders, passed: Option<UnixListener>) -> Result<Un
     if UnixStream::connect(&path).is_ok() {
         return Err(already_running(&format!("it answers at {}", path.display())));
     }
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    // Every user may connect: the access rules decide, so that a caller without permission gets an explanation.
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
+    replace_socket_file(&path).map_err(failed)
 }
 
 /// Returns the path of the socket.

@@ -11,6 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use nix::sys::socket::{Backlog, listen as listen_again};
 use nix::unistd::{Uid, User};
 
+use super::bind_error::BindError;
+
 /// The kernel's tables of TCP sockets (proc_pid_net(5)).
 const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 /// TCP states (Linux, include/net/tcp_states.h). A socket in one of the last three has no process any more, or none yet.
@@ -36,22 +38,21 @@ impl Entry {
 /// Binds the address, if no other user has a socket there.
 ///
 /// # Errors
-/// If another user has, or the address cannot be bound. The error is the reason as part of a sentence, and names the other user
-/// if possible.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+/// If another user has, or the address cannot be bound. The error names the other user if possible.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     let listener = listen(address).map_err(|error| {
         let listens = |entry: &&Entry| entry.state == LISTEN;
         match others(&entries(), address).find(listens) {
-            Some(entry) => format!("{error}: {} listens there", user_name(entry.uid)),
-            None => error.to_string(),
+            Some(entry) => BindError::taken(format!("{error}: {} listens there", user_name(entry.uid))),
+            None => BindError::from(error),
         }
     })?;
     match others(&entries(), address).find(|entry| entry.uid != 0) {
         None => Ok(listener),
-        Some(entry) => Err(format!(
+        Some(entry) => Err(BindError::taken(format!(
             "{} still has connections at that port, from before gatepost had it",
             user_name(entry.uid)
-        )),
+        ))),
     }
 }
 
@@ -219,7 +220,7 @@ mod tests {
     fn an_address_in_use_is_reported() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        assert!(bind(address).unwrap_err().contains("in use"));
+        assert!(bind(address).unwrap_err().to_string().contains("in use"));
         drop(taken);
         assert_eq!(bind(address).unwrap().local_addr().unwrap(), address);
     }

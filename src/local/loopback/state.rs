@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use super::bind_error::BindError;
 use super::port;
 use crate::event::{Event, journal};
 use crate::foreign_text::clean;
@@ -129,28 +130,33 @@ impl Loopback {
         seal(generated, self.address, *self.changes.borrow())
     }
 
-    /// Binds the address, trying again while it is taken, and writes the token files. Returns the socket to accept connections
-    /// from, or `None` after a problem that was reported.
-    pub async fn start(&self, access: &RefCell<AccessRules>) -> Option<tokio::net::TcpListener> {
+    /// Binds the address, trying again while that fails, and writes the token files. Returns the socket to accept connections from.
+    pub async fn start(&self, access: &RefCell<AccessRules>) -> tokio::net::TcpListener {
         let (listener, known) = self.acquire_listener().await;
         // Locked before the port is marked as bound: otherwise a reload could write files without the inherited tokens.
         let writing = self.writing.lock().await;
-        let mark_bound = || {
-            listener.set_nonblocking(true)?;
-            self.bound.replace(Some(listener.try_clone()?.into()));
-            tokio::net::TcpListener::from_std(listener)
-        };
-        let listener = match mark_bound() {
-            Ok(listener) => listener,
-            Err(error) => {
-                let problem = Problem::wait(format!("the loopback listener cannot be used: {error}"));
-                self.reporter.report(LoopbackPhase::Waiting, Some(problem));
-                return None;
+        let registered = loop {
+            match register(&listener) {
+                Ok((registered, kept)) => {
+                    self.bound.replace(Some(kept));
+                    break registered;
+                }
+                Err(error) => {
+                    self.report_not_listening(&error.into());
+                    sleep(BIND_INTERVAL).await;
+                }
             }
         };
         let problem = self.write_files(access, known, WriteReason::Start, writing).await;
         self.reporter.report(LoopbackPhase::Listening, problem);
-        Some(listener)
+        registered
+    }
+
+    fn report_not_listening(&self, error: &BindError) {
+        let address = self.address;
+        let problem = Problem::configuration(format!("the loopback listener cannot have {address}: {error}"));
+        let problem = problem.next(error.next_step("loopback.listen"));
+        self.reporter.report(LoopbackPhase::Waiting, Some(problem));
     }
 
     /// Writes the token files for the rules of `access` after a reload. A file that is still right stays unchanged, so that
@@ -211,13 +217,10 @@ impl Loopback {
         loop {
             let address = self.address;
             let bound = spawn_blocking(move || port::bind(address)).await;
-            match bound.unwrap_or_else(|error| Err(error.to_string())) {
+            match bound.unwrap_or_else(|error| Err(io::Error::other(error).into())) {
                 Ok(listener) => return (listener, BearerTokens::default()),
-                Err(reason) => {
-                    let problem =
-                        Problem::configuration(format!("the loopback listener cannot have {address}: {reason}"));
-                    let step = "give it another port (loopback.listen), or end the program that has this one; ss -tnlp shows it, and without -l its connections";
-                    self.reporter.report(LoopbackPhase::Waiting, Some(problem.next(step)));
+                Err(error) => {
+                    self.report_not_listening(&error);
                     sleep(BIND_INTERVAL).await;
                 }
             }
@@ -241,4 +244,11 @@ impl Loopback {
         self.changes.send_replace(count);
         BearerTokens::new(tokens)
     }
+}
+
+/// Returns the socket for the runtime, and a copy for the next run.
+fn register(listener: &TcpListener) -> io::Result<(tokio::net::TcpListener, OwnedFd)> {
+    listener.set_nonblocking(true)?;
+    let kept = listener.try_clone()?.into();
+    Ok((tokio::net::TcpListener::from_std(listener.try_clone()?)?, kept))
 }

@@ -156,7 +156,7 @@ impl Client {
             ));
         };
         let context = &self.context;
-        let Some(holder) = context.mqtt.tokens.holder_of(&password.expose(), &context.loopback) else {
+        let Some(holder) = context.mqtt.holder_of(&password.expose(), &context.loopback) else {
             context.audit.log_unknown_token();
             return Err(refuse("the password is none of the tokens that gatepost accepts"));
         };

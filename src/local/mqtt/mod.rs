@@ -11,7 +11,9 @@ mod connect;
 mod connection;
 mod counts;
 mod deliver;
+mod held_socket;
 mod identity;
+mod listener_status;
 mod log;
 mod mailbox;
 mod options;
@@ -30,5 +32,6 @@ mod topics;
 mod will;
 
 pub use connection::serve;
+pub use held_socket::HeldSocket;
 pub use identity::Identity;
 pub use state::MqttState;

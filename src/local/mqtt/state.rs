@@ -1,34 +1,36 @@
 //! The state that the MQTT connections share.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use tokio::sync::watch;
 
+use super::held_socket::SocketHolder;
+use super::listener_status::ListenerStatus;
 use super::log::MqttLog;
 use super::publish_queue::{self, PublishQueue};
 use super::qos0_queue::{self, Qos0Queue};
 use super::registry::Registry;
 use super::tokens::MqttTokens;
 use crate::config::LocalMqtt;
+use crate::local::access::AccessRules;
+use crate::local::caller::TokenHolder;
+use crate::local::loopback::LoopbackSlot;
 use crate::messages::Outbox;
-use crate::problem::Problem;
+use crate::status::StatusHub;
 
 /// The state of the MQTT listeners and their connections.
 #[derive(Debug)]
 pub struct MqttState {
     configured: watch::Sender<LocalMqtt>,
-    socket_path: PathBuf,
-    /// The socket of the loopback address, if a socket unit has passed one.
-    inherited: RefCell<Option<TcpListener>>,
-    /// The configured sockets and addresses, each with the problem that keeps it from being bound.
-    listeners: RefCell<BTreeMap<String, Option<Problem>>>,
-    /// Secrets that the administrator has configured.
-    pub tokens: MqttTokens,
-    /// The connected clients.
+    /// Whether programs can connect.
+    pub status: ListenerStatus,
+    /// The socket of the address.
+    pub socket: SocketHolder,
+    tokens: MqttTokens,
+    /// The clients that are connected.
     pub(super) registry: Registry,
     /// QoS 1 messages on their way to the outbox.
     pub(super) publish_queue: PublishQueue,
@@ -39,14 +41,13 @@ pub struct MqttState {
 }
 
 impl MqttState {
-    /// Creates the state of the configured listeners. The Unix socket is at `socket_path`. A socket unit may hold the socket of the
-    /// loopback address.
-    pub fn new(config: LocalMqtt, socket_path: PathBuf, inherited: Option<TcpListener>) -> Self {
+    /// Creates the state of listeners as configured. The Unix socket is at `socket_path`. The service manager may have passed the
+    /// socket of the address.
+    pub fn new(config: LocalMqtt, socket_path: PathBuf, inherited: Option<TcpListener>, hub: &StatusHub) -> Self {
         Self {
             configured: watch::Sender::new(config),
-            socket_path,
-            inherited: RefCell::new(inherited),
-            listeners: RefCell::default(),
+            status: ListenerStatus::new(config, socket_path, hub),
+            socket: SocketHolder::new(inherited),
             tokens: MqttTokens::default(),
             registry: Registry::default(),
             publish_queue: PublishQueue::new(),
@@ -57,54 +58,10 @@ impl MqttState {
 
     /// Configures the listeners.
     pub fn configure(&self, config: LocalMqtt) {
-        self.configured.send_if_modified(|known| {
-            let has_changed = *known != config;
-            *known = config;
-            has_changed
-        });
-    }
-
-    /// Returns the path of the Unix socket.
-    pub fn socket_path(&self) -> &Path {
-        &self.socket_path
-    }
-
-    /// Returns whether programs can connect to the Unix socket.
-    pub fn has_socket(&self) -> bool {
-        self.configured.borrow().socket
-    }
-
-    /// Returns the address at which programs can connect.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.configured.borrow().listen
-    }
-
-    /// Records that programs can connect at this socket or address, or the problem that prevents it.
-    pub fn report_listener(&self, place: &str, problem: Option<Problem>) {
-        self.listeners.borrow_mut().insert(place.to_owned(), problem);
-    }
-
-    /// Forgets the recorded listeners, because the configuration has changed.
-    pub fn forget_listeners(&self) {
-        self.listeners.borrow_mut().clear();
-    }
-
-    /// Returns whether programs can connect to at least one configured listener.
-    pub fn is_listening(&self) -> bool {
-        let configured = *self.configured.borrow();
-        let expected = usize::from(configured.socket) + usize::from(configured.listen.is_some());
-        let listeners = self.listeners.borrow();
-        listeners.len() == expected && listeners.values().all(Option::is_none)
-    }
-
-    /// Returns the problem that prevents programs from connecting.
-    pub fn problem(&self) -> Option<Problem> {
-        Problem::joined(self.listeners.borrow().values().flatten().cloned().collect())
-    }
-
-    /// Takes the socket that a socket unit has passed.
-    pub fn take_inherited(&self) -> Option<TcpListener> {
-        self.inherited.borrow_mut().take()
+        if *self.configured.borrow() != config {
+            self.status.configure(config);
+            self.configured.send_replace(config);
+        }
     }
 
     /// Subscribes to changes of the configuration.
@@ -112,7 +69,26 @@ impl MqttState {
         self.configured.subscribe()
     }
 
-    /// Returns the number of connected clients.
+    /// Whether any listener is configured.
+    pub fn is_configured(&self) -> bool {
+        let configured = *self.configured.borrow();
+        configured.socket || configured.listen.is_some()
+    }
+
+    /// Reads the secrets that the rules name, if programs need any.
+    pub async fn read_tokens(&self, access: &RefCell<AccessRules>) {
+        if self.configured.borrow().listen.is_some() {
+            let problem = self.tokens.read(access).await;
+            self.status.report_tokens(problem);
+        }
+    }
+
+    /// Finds the holder of a password.
+    pub(super) fn holder_of(&self, password: &[u8], loopback: &LoopbackSlot) -> Option<TokenHolder> {
+        self.tokens.holder_of(password, loopback)
+    }
+
+    /// The clients that are connected.
     pub fn client_count(&self) -> usize {
         self.registry.count()
     }

@@ -1,4 +1,4 @@
-//! Findings about this machine: configuration, token, certificate, clock, messages, loopback listener.
+//! Findings about this machine: configuration, token, certificate, clock, messages, listeners.
 
 use std::time::SystemTime;
 
@@ -8,11 +8,14 @@ use crate::overview::finding::{
     CERTIFICATE_AWAITED, CERTIFICATE_EXPIRED, CERTIFICATE_EXPIRING, CERTIFICATE_PROBLEM, CERTIFICATE_REFUSED,
     CERTIFICATE_REQUEST, CLOCK_SKEWED, CLOCK_UNSET, CONFIGURATION_DIFFERS, CONFIGURATION_LAST_GOOD,
     CONFIGURATION_PROBLEM, CONFIGURATION_RESTART_NEEDED, CONFIGURATION_WRONG, CREDENTIALS_FILE_PROBLEM, Finding,
-    LOOPBACK_DOWN, LOOPBACK_PROBLEM, MESSAGES_PARKED, MESSAGES_PROBLEM, MESSAGES_SET_ASIDE, MESSAGES_UNAVAILABLE,
-    SUBSCRIPTIONS_SUSPENDED, TOKEN_FAILED, TOKEN_OTHER_KEYS, TOKEN_PIN, TOKEN_PROBLEM, TOKEN_WAITING,
+    LOCAL_MQTT_DOWN, LOCAL_MQTT_PROBLEM, LOOPBACK_DOWN, LOOPBACK_PROBLEM, MESSAGES_PARKED, MESSAGES_PROBLEM,
+    MESSAGES_SET_ASIDE, MESSAGES_UNAVAILABLE, SUBSCRIPTIONS_SUSPENDED, TOKEN_FAILED, TOKEN_OTHER_KEYS, TOKEN_PIN,
+    TOKEN_PROBLEM, TOKEN_WAITING,
 };
 use crate::overview::snapshot::Snapshot;
-use crate::status::{ClockPhase, ConfigurationPhase, IdentityPhase, LoopbackPhase, MessagesPhase, TokenPhase};
+use crate::status::{
+    ClockPhase, ConfigurationPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase, TokenPhase,
+};
 
 pub(super) fn configuration(snapshot: &Snapshot, found: &mut Vec<Finding>) {
     let part = &snapshot.configuration;
@@ -156,6 +159,16 @@ pub(super) fn loopback(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         LoopbackPhase::Listening => LOOPBACK_PROBLEM,
     };
     found.push(Finding::reported(id, "loopback", part, problem));
+}
+
+pub(super) fn local_mqtt(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let part = &snapshot.local_mqtt;
+    let Some(problem) = part.problem.clone() else { return };
+    let id = match part.phase {
+        LocalMqttPhase::Waiting => LOCAL_MQTT_DOWN,
+        LocalMqttPhase::Listening | LocalMqttPhase::Off => LOCAL_MQTT_PROBLEM,
+    };
+    found.push(Finding::reported(id, "local_mqtt", part, problem));
 }
 
 pub(super) fn credentials_files(snapshot: &Snapshot, found: &mut Vec<Finding>) {

@@ -248,6 +248,26 @@ cases! {
         loopback.problem = Some(problem.next("write a token into it").about(Event::LoopbackTokenFile));
         gateway.loopback = Some(loopback);
     };
+    "the MQTT listener has no address" => |gateway| {
+        gateway.local_mqtt.phase = LocalMqttPhase::Waiting;
+        let problem = Problem::configuration("MQTT programs cannot connect at 127.0.0.1:1883: Address already in use");
+        gateway.local_mqtt.problem = Some(problem.next("give it another port"));
+    };
+    "the MQTT listener is starting" => |gateway| gateway.local_mqtt.phase = LocalMqttPhase::Waiting;
+    "a secret of MQTT programs cannot be used" => |gateway| {
+        gateway.local_mqtt.phase = LocalMqttPhase::Listening;
+        let problem = Problem::configuration("there is no token for user camera: /etc/gatepost/camera.token does not exist");
+        gateway.local_mqtt.problem = Some(problem.next("write a token into it").about(Event::LoopbackTokenFile));
+    };
+    "a secret of MQTT programs and of SDKs cannot be used" => |gateway| {
+        let problem = Problem::configuration("there is no token for user camera: /etc/gatepost/camera.token does not exist");
+        let problem = problem.next("write a token into it").about(Event::LoopbackTokenFile);
+        gateway.local_mqtt.phase = LocalMqttPhase::Listening;
+        gateway.local_mqtt.problem = Some(problem.clone());
+        let mut loopback = part::<_, LoopbackDetails>(LoopbackPhase::Listening);
+        loopback.problem = Some(problem);
+        gateway.loopback = Some(loopback);
+    };
     "a credentials file cannot be written" => |gateway| {
         gateway.credentials_files.phase = CredentialsFilesPhase::Waiting;
         let problem = Problem::configuration("PATH cannot be written: disk full").next("free space");

@@ -15,9 +15,9 @@ use crate::credentials::{AliasDetails, AliasPart, AliasPhase, CredentialCache};
 use crate::problem::{Exit, Problem};
 use crate::status::{
     ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, CredentialsFilesDetails, CredentialsFilesPhase,
-    EnrolmentDetails, IdentityDetails, IdentityPhase, LoopbackPhase, MessagesDetails, MessagesPhase, NetworkDetails,
-    NetworkPhase, Part, ProvisioningDetails, ProvisioningPhase, Repeats, SessionDetails, SessionPhase, StatusBoard,
-    StatusHub, TokenDetails, TokenPhase,
+    EnrolmentDetails, IdentityDetails, IdentityPhase, LocalMqttDetails, LocalMqttPhase, LoopbackPhase, MessagesDetails,
+    MessagesPhase, NetworkDetails, NetworkPhase, Part, ProvisioningDetails, ProvisioningPhase, Repeats, SessionDetails,
+    SessionPhase, StatusBoard, StatusHub, TokenDetails, TokenPhase,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -60,6 +60,7 @@ fn healthy() -> Snapshot {
         web_tokens: Vec::new(),
         messages: part::<_, MessagesDetails>(MessagesPhase::Ready),
         loopback: None,
+        local_mqtt: part::<_, LocalMqttDetails>(LocalMqttPhase::Off),
         credentials_files: part::<_, CredentialsFilesDetails>(CredentialsFilesPhase::Written),
         credentials_end_in: None,
         now: now(),
@@ -188,6 +189,7 @@ fn board(gateway: &Snapshot) -> StatusBoard {
         session: reading_end(&gateway.session),
         messages: reading_end(&gateway.messages),
         loopback: watch::channel(None).1,
+        local_mqtt: reading_end(&gateway.local_mqtt),
         credentials_files: reading_end(&gateway.credentials_files),
         network: reading_end(&gateway.network),
         configuration: reading_end(&gateway.configuration),

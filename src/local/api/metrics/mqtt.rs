@@ -6,7 +6,7 @@ use crate::local::context::ApiContext;
 /// Adds the metrics of the MQTT listeners, if any is configured.
 pub(super) fn add(context: &ApiContext, page: &mut Page) {
     let mqtt = &context.mqtt;
-    if !mqtt.has_socket() && mqtt.address().is_none() {
+    if !mqtt.is_configured() {
         return;
     }
     let counts = &mqtt.log.counts;
