@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use super::aws;
 use super::lines::{CREDENTIALS_FILES, Check, PUBLISH, ROLE_ALIAS, ROLE_ALIASES, SUBSCRIBE, WEB_TOKENS};
 use super::report::{Outcome, Report};
+use super::{aws, mqtt_programs};
 use crate::check_config::examine;
 use crate::config::{Config, FileOwner};
 use crate::local::{AccessRules, Caller, Peer, Permission, RuleTopics};
@@ -36,6 +36,7 @@ pub fn explain(path: &Path, user: &str, report: &mut Report) -> Result<(), Fatal
     report_role_aliases(&config, &account, &access, &units, report);
     report_topics(PUBLISH, |topics| topics.publish, &account, &access, &units, report);
     report_topics(SUBSCRIBE, |topics| topics.subscribe, &account, &access, &units, report);
+    mqtt_programs::explain(&config, &account.to_string(), &account.within(None), &access, report);
     report_tokens(&config, &account, &access, &units, report);
     report_credentials_files(&config, &account, report);
     if let Some(user) = &account.user {

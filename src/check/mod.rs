@@ -14,6 +14,7 @@ mod identity;
 mod lines;
 mod listeners;
 mod messages;
+mod mqtt_programs;
 mod network;
 mod offline;
 mod online;

@@ -249,7 +249,12 @@ subscribe = ["{thing}/+"]
         );
         assert!(found[2].contains("publish"), "{user}: {text}");
         contains_all(&found[2..].join("\n"), publish);
-        let last = found.last().unwrap();
+        let of_mqtt = found.iter().position(|line| line.contains("MQTT programs")).unwrap();
+        assert!(
+            text.contains("no listener for programs that speak MQTT"),
+            "{user}: {text}"
+        );
+        let last = found[of_mqtt - 1];
         assert!(last.contains("subscribe") && last.contains(subscribe), "{user}: {text}");
     }
     let (code, out, reason) = explain("no-such-user");

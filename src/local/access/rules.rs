@@ -157,6 +157,12 @@ impl AccessRules {
         rules.map(|rule| &*rule.selectors)
     }
 
+    /// Returns the selectors of each rule that matches `caller`.
+    pub fn selectors_for(&self, caller: &Caller) -> impl Iterator<Item = &Selectors> {
+        let rules = self.rules.iter().filter(move |rule| rule.matches(caller));
+        rules.map(|rule| &*rule.selectors)
+    }
+
     /// Returns the topics of each rule that matches `caller`.
     pub fn topics_for(&self, caller: &Caller) -> impl Iterator<Item = RuleTopics<'_>> {
         let rules = self.rules.iter().filter(move |rule| rule.matches(caller));

@@ -124,6 +124,10 @@ impl Listener for MqttSocket {
         Ok(Some((origin, look_up_early(&self.context, stream, peer))))
     }
 
+    async fn reject(listener: Rc<Self>, stream: UnixStream) {
+        listener.context.mqtt.refuse(stream).await;
+    }
+
     async fn serve_connection(listener: Rc<Self>, stream: UnixStream, mut caller: Caller, slot: ConnectionSlot) {
         // Nothing is spent on a connection before it has sent something.
         let is_readable = tokio::select! {
@@ -136,7 +140,8 @@ impl Listener for MqttSocket {
         }
         let origin = complete_peer(&listener.context, &stream, &mut caller);
         if slot.move_to(origin).is_err() {
-            return log::debug!("{}: no connection slot for {caller}: all are busy", Self::NAME);
+            log::debug!("{}: no connection slot for {caller}: all are busy", Self::NAME);
+            return listener.context.mqtt.refuse(stream).await;
         }
         serve(listener.context.clone(), stream, Identity::Peer(caller), slot).await;
     }
@@ -170,6 +175,10 @@ impl Listener for MqttAddress {
     fn identify(&self, stream: &TcpStream) -> io::Result<Option<(Origin, PeerAddress)>> {
         stream.set_nodelay(true)?;
         Ok(Some((Origin::Unproven, PeerAddress(stream.peer_addr()?))))
+    }
+
+    async fn reject(listener: Rc<Self>, stream: TcpStream) {
+        listener.context.mqtt.refuse(stream).await;
     }
 
     async fn serve_connection(listener: Rc<Self>, stream: TcpStream, peer: PeerAddress, slot: ConnectionSlot) {

@@ -38,6 +38,8 @@ pub trait Listener: 'static {
     /// Identifies the peer as far as that costs next to nothing. Returns `None` if the connection was rejected because the
     /// peer connects too often.
     fn identify(&self, stream: &Self::Stream) -> io::Result<Option<(Origin, Self::Peer)>>;
+    /// Answers a connection for which there is no slot, if the protocol has an answer. It must be closed soon.
+    async fn reject(_listener: Rc<Self>, _stream: Self::Stream) {}
     /// Serves the connection until it ends.
     async fn serve_connection(listener: Rc<Self>, stream: Self::Stream, peer: Self::Peer, slot: ConnectionSlot);
 }
@@ -95,7 +97,10 @@ fn admit<L: Listener>(listener: &Rc<L>, stream: L::Stream, connections: &Connect
     };
     match connections.enter(origin) {
         Some(slot) => drop(spawn_local(L::serve_connection(listener.clone(), stream, peer, slot))),
-        None => log::debug!("{}: no connection slot for {peer}: all are busy", L::NAME),
+        None => {
+            log::debug!("{}: no connection slot for {peer}: all are busy", L::NAME);
+            spawn_local(L::reject(listener.clone(), stream));
+        }
     }
 }
 

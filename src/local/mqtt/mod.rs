@@ -17,6 +17,7 @@ mod listener_status;
 mod log;
 mod mailbox;
 mod options;
+mod overload;
 mod own;
 mod pending_suback;
 mod publish;

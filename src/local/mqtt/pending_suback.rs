@@ -10,6 +10,8 @@ pub(super) struct PendingSuback {
     pub(super) packet_id: u16,
     pub(super) answers: Vec<Answer>,
     pub(super) words: Option<String>,
+    /// Whether a subscription has Retain As Published.
+    pub(super) wants_retain_flag: bool,
     pub(super) deadline: Instant,
 }
 

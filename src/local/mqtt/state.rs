@@ -1,15 +1,18 @@
 //! The state that the MQTT connections share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use super::counts::count;
 use super::held_socket::SocketHolder;
 use super::listener_status::ListenerStatus;
 use super::log::MqttLog;
+use super::overload::{MAX_ANSWERING, refuse_for_lack_of_slots};
 use super::publish_queue::{self, PublishQueue};
 use super::qos0_queue::{self, Qos0Queue};
 use super::registry::Registry;
@@ -30,6 +33,8 @@ pub struct MqttState {
     /// The socket of the address.
     pub socket: SocketHolder,
     tokens: MqttTokens,
+    /// Connections without a slot that are being refused.
+    answering: Cell<usize>,
     /// The clients that are connected.
     pub(super) registry: Registry,
     /// QoS 1 messages on their way to the outbox.
@@ -49,6 +54,7 @@ impl MqttState {
             status: ListenerStatus::new(config, socket_path, hub),
             socket: SocketHolder::new(inherited),
             tokens: MqttTokens::default(),
+            answering: Cell::new(0),
             registry: Registry::default(),
             publish_queue: PublishQueue::new(),
             qos0_queue: Rc::default(),
@@ -80,6 +86,16 @@ impl MqttState {
         if self.configured.borrow().listen.is_some() {
             let problem = self.tokens.read(access).await;
             self.status.report_tokens(problem);
+        }
+    }
+
+    /// Refuses a connection for which there is no slot.
+    pub async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) {
+        count(&self.log.counts.refused);
+        if self.answering.get() < MAX_ANSWERING {
+            self.answering.set(self.answering.get() + 1);
+            refuse_for_lack_of_slots(stream).await;
+            self.answering.set(self.answering.get() - 1);
         }
     }
 

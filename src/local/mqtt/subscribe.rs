@@ -21,6 +21,9 @@ use crate::topic::THING;
 /// Maximum time that SUBACK waits for AWS's answer. After that the filter is granted; gatepost subscribes to it at AWS in any case.
 const AWS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The reason string for a subscription with Retain As Published that is granted. It cannot be refused: every bridge has it.
+const RETAIN_FLAG_REMARK: &str = "Retain As Published: AWS IoT clears the retain flag of all messages that it does not send because of a new subscription";
+
 /// Filters that are handled in a row before other connections and HTTP requests get their turn: one packet may contain a thousand.
 const FILTERS_PER_TURN: usize = 16;
 
@@ -36,6 +39,10 @@ impl Client {
             packet_id: subscribe.packet_id,
             answers: Vec::new(),
             words: None,
+            wants_retain_flag: subscribe
+                .subscriptions
+                .iter()
+                .any(|subscription| subscription.options.retain_as_published),
             deadline: Instant::now() + AWS_TIMEOUT,
         };
         self.cost += u32::try_from(subscribe.subscriptions.len()).unwrap_or(u32::MAX);
@@ -209,7 +216,9 @@ impl Client {
                 Answer::Awaited(_, qos) => Ok(qos),
             });
             let granted: Vec<Granted> = granted.collect();
-            self.server.suback(suback.packet_id, &granted, suback.words.as_deref());
+            let remark = suback.wants_retain_flag.then_some(RETAIN_FLAG_REMARK);
+            self.server
+                .suback(suback.packet_id, &granted, suback.words.as_deref().or(remark));
         }
     }
 

@@ -193,3 +193,6 @@ pub(super) fn recheck_permissions(state: &InboxState) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

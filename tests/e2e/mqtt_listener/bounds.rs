@@ -4,7 +4,7 @@ use std::net::TcpStream;
 
 use rig::wait;
 
-use super::packets::{Client, Connect, V3_1_1, V5, frame, text};
+use super::packets::{Client, Connect, V3_1_1, V5};
 use super::{SECRET, world};
 use crate::messages::subscribed;
 use crate::metrics::metrics;
@@ -67,95 +67,6 @@ fn connections_that_say_nothing_keep_nobody_out() {
         client.publish("{thing}/a", Some(1), b"1");
         assert_eq!(client.puback(1), 0);
     }
-}
-
-#[test]
-fn each_forbidden_packet_closes_its_own_connection_and_no_other() {
-    let (world, _) = world();
-    let mut other = Client::connected(&world.gateway, V5, "other");
-    let connect = |client_id: &str| [text("MQTT"), vec![5, 2, 0, 60, 0], text(client_id)].concat();
-    let publish = |topic: &str, rest: &[u8]| [text(topic), rest.to_vec()].concat();
-    let cases: Vec<(&str, Vec<u8>, u8)> = vec![
-        ("a second CONNECT (MQTT-3.1.0-2)", frame(0x10, &connect("again")), 0x82),
-        ("a packet type of 0 (MQTT 5.0, 2.1.2)", frame(0x00, &[]), 0x81),
-        (
-            "SUBSCRIBE with wrong flags (MQTT-3.8.1-1)",
-            frame(0x80, &[0, 1, 0, 0, 1, b'a', 0]),
-            0x81,
-        ),
-        (
-            "SUBSCRIBE without a filter (MQTT-3.8.3-2)",
-            frame(0x82, &[0, 1, 0]),
-            0x82,
-        ),
-        (
-            "a packet identifier of 0 (MQTT-2.2.1-3)",
-            frame(0x32, &publish("a", &[0, 0, 0])),
-            0x82,
-        ),
-        (
-            "DUP at quality of service 0 (MQTT-3.3.1-2)",
-            frame(0x38, &publish("a", &[0])),
-            0x81,
-        ),
-        (
-            "quality of service 3 (MQTT-3.3.1-4)",
-            frame(0x36, &publish("a", &[0, 1, 0])),
-            0x81,
-        ),
-        (
-            "quality of service 2 (MQTT-3.2.2-11)",
-            frame(0x34, &publish("a", &[0, 1, 0])),
-            0x9b,
-        ),
-        (
-            "a wildcard in a topic (MQTT-3.3.2-2)",
-            frame(0x30, &publish("a/#", &[0])),
-            0x90,
-        ),
-        (
-            "no topic and no alias (MQTT-4.7.3-1)",
-            frame(0x30, &publish("", &[0])),
-            0x82,
-        ),
-        (
-            "topic alias 9 of 8 (MQTT-3.3.2-9)",
-            frame(0x30, &publish("a", &[3, 0x23, 0, 9])),
-            0x94,
-        ),
-        ("invalid UTF-8 (MQTT-1.5.4-1)", frame(0x30, &[0, 1, 0xff, 0]), 0x81),
-        (
-            "# before the end (MQTT-4.7.1-1)",
-            frame(0x82, &[0, 1, 0, 0, 3, b'#', b'/', b'a', 0]),
-            0x8f,
-        ),
-        ("PUBREL (MQTT 5.0, 2.1.2)", frame(0x62, &[0, 1]), 0x82),
-        ("PINGRESP of a client (MQTT 5.0, 2.1.2)", frame(0xd0, &[]), 0x82),
-        (
-            "a length of five bytes (MQTT 5.0, 1.5.5)",
-            vec![0x30, 0xff, 0xff, 0xff, 0xff, 0x01],
-            0x81,
-        ),
-        (
-            "a packet beyond the maximum (MQTT-3.1.2-24)",
-            vec![0x30, 0xff, 0xff, 0xff, 0x7f],
-            0x95,
-        ),
-    ];
-    for (what, bytes, code) in cases {
-        let mut client = Client::connected(&world.gateway, V5, "hostile");
-        client.send_raw(&bytes);
-        assert_eq!(client.end(), Some(code), "{what}");
-        let mut client = Client::connected(&world.gateway, V3_1_1, "hostile");
-        if code != 0x94 && code != 0x82 {
-            client.send_raw(&bytes);
-            assert_eq!(client.end(), None, "{what} in MQTT 3.1.1");
-        }
-    }
-    other.send(0xc0, &[]);
-    assert_eq!(other.receive().unwrap().first, 0xd0);
-    let page = metrics(&world.gateway);
-    assert!(page.contains("gatepost_mqtt_clients 1"), "{page}");
 }
 
 #[test]

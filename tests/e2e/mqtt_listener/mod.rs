@@ -1,9 +1,13 @@
 //! Programs that speak MQTT, to which gatepost looks like the endpoint of AWS IoT Core.
 
 mod bounds;
+mod breaches;
 mod clients;
+mod crowds;
+mod hostile;
 pub mod packets;
 mod refusals;
+mod restarts;
 mod sessions;
 mod takeover;
 mod wills;

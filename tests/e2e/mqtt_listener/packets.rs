@@ -128,6 +128,15 @@ impl Client {
         puback.body.get(2).copied().unwrap_or(0)
     }
 
+    /// Returns all bytes up to the end of the connection.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.stream.read_to_end(&mut bytes) {
+            Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("it stays open: {error}"),
+            _ => bytes,
+        }
+    }
+
     /// Waits for the end of the connection, and returns the code of the DISCONNECT before it.
     pub fn end(&mut self) -> Option<u8> {
         let mut code = None;

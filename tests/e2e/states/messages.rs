@@ -1,4 +1,4 @@
-//! States of messages, subscriptions and the loopback listener, while the gateway is online.
+//! States of messages, subscriptions and listeners, while the gateway is online.
 
 use std::fs;
 use std::net::TcpListener;
@@ -70,6 +70,25 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a rule's token file is missing",
+        words: "but there is no token for uid",
+        provoke: |observed| change(observed, "role-aliases = [\"*\"]\n", WITH_TOKEN_FILE),
+        heal: |observed| change(observed, WITH_TOKEN_FILE, "role-aliases = [\"*\"]\n"),
+    },
+    Case {
+        name: "the MQTT listener has no address",
+        words: "but MQTT programs cannot connect at 127.0.0.1:",
+        provoke: |observed| {
+            let other = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = other.local_addr().unwrap();
+            observed.cause = Some(Box::new(other));
+            let listen = format!("\n[local-mqtt]\nsocket = true\nlisten = \"{address}\"\n");
+            observed.world.gateway.config.push_str(&listen);
+            reload(&mut observed.world.gateway);
+        },
+        heal: |observed| observed.cause = None,
+    },
+    Case {
+        name: "a secret of MQTT programs and of SDKs cannot be used",
         words: "but there is no token for uid",
         provoke: |observed| change(observed, "role-aliases = [\"*\"]\n", WITH_TOKEN_FILE),
         heal: |observed| change(observed, WITH_TOKEN_FILE, "role-aliases = [\"*\"]\n"),

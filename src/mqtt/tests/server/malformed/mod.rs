@@ -1,46 +1,14 @@
 //! All packets that a server must refuse on an accepted connection, with the statement that forbids each.
+//!
+//! The cases are data: the end-to-end tests send the same ones to a daemon (tests/e2e/mqtt_listener/breaches.rs).
 
+mod case;
 mod headers;
 mod publishes;
 mod requests;
 
+use self::case::{Case, both, case, only_5};
 use super::*;
-
-/// The same breach in both versions; the packet is empty for a version without such a breach.
-struct Case {
-    what: &'static str,
-    v5: Vec<u8>,
-    /// The reason code of our DISCONNECT, and the statement.
-    code: u8,
-    statement: &'static str,
-    v3: Vec<u8>,
-    v3_statement: &'static str,
-}
-
-fn case(
-    what: &'static str,
-    (v5, code, statement): (&[u8], u8, &'static str),
-    (v3, v3_statement): (&[u8], &'static str),
-) -> Case {
-    Case {
-        what,
-        v5: v5.to_vec(),
-        code,
-        statement,
-        v3: v3.to_vec(),
-        v3_statement,
-    }
-}
-
-/// Returns a breach with the same bytes in both versions.
-fn both(what: &'static str, bytes: &[u8], code: u8, statement: &'static str, v3_statement: &'static str) -> Case {
-    case(what, (bytes, code, statement), (bytes, v3_statement))
-}
-
-/// Returns a breach of MQTT 5 only.
-fn only_5(what: &'static str, bytes: &[u8], code: u8, statement: &'static str) -> Case {
-    case(what, (bytes, code, statement), (&[], ""))
-}
 
 #[test]
 fn each_breach_ends_the_connection_in_both_versions() {
