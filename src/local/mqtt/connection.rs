@@ -8,24 +8,22 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::task::{spawn_local, yield_now};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::client::{Client, Session};
+use super::client::Client;
 use super::deliver::CHECK_INTERVAL;
+use super::ending::end;
 use super::identity::Identity;
-use super::registry::Kept;
-use super::will;
+use super::write_timer::WriteTimer;
 use crate::local::context::ApiContext;
 use crate::local::listeners::ConnectionSlot;
-use crate::mqtt::{Action, Close, CloseCause, MAX_OUTPUT, MAX_PACKET, ReasonCode};
+use crate::mqtt::{Action, Close, MAX_OUTPUT, MAX_PACKET, ReasonCode};
 
 /// Number of bytes per read. The buffer is on the stack, so an idle connection has none.
 const READ_SIZE: usize = 8 * 1024;
 /// Packets that are handled in a row before other connections and HTTP requests get their turn.
 const PACKETS_PER_TURN: u32 = 16;
-/// A client is disconnected if it reads nothing for this long while there is something to write.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time limit for writing the last bytes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -46,35 +44,40 @@ enum Transfer {
 }
 
 /// Serves MQTT on a connection until it ends.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+pub fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     context: Rc<ApiContext>,
     mut stream: S,
     identity: Identity,
     slot: ConnectionSlot,
-) {
-    let mut client = Client::new(context, identity, slot);
-    let close = drive(&mut client, &mut stream).await;
-    // The last packet to the client, which need not read it.
-    let _ = timeout(CLOSE_TIMEOUT, async {
-        let output = client.server.output().split();
-        stream.write_all(&output).await?;
-        stream.shutdown().await
-    })
-    .await;
-    end(client, close);
+) -> impl Future<Output = ()> {
+    // On the heap at once: a future has room of its own for each place that a value passes through.
+    let mut client = Box::new(Client::new(context, identity, slot));
+    async move {
+        let close = drive(&mut client, &mut stream).await;
+        // The last packet to the client, which need not read it.
+        let last = Box::pin(async {
+            let output = client.server.output().split();
+            stream.write_all(&output).await?;
+            stream.shutdown().await
+        });
+        let _ = timeout(CLOSE_TIMEOUT, last).await;
+        end(*client, close);
+    }
 }
 
 /// Drives the connection until it ends. Returns `None` if CONNECT was refused.
 async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &mut S) -> Option<Close> {
     let mut input = BytesMut::new();
-    let mut written = Instant::now();
+    let mut timer = WriteTimer::default();
     let connection = client.slot.connection.clone();
     let ending = client.slot.shutdown();
     let mut ending = pin!(ending);
     let mut evicted = pin!(async move { connection.evicted().await });
     let signal = client.mailbox.signal.clone();
     loop {
-        match turn(client, &mut input).await {
+        let turn = turn(client, &mut input).await;
+        timer.observe(!client.server.output().is_empty(), Instant::now());
+        match turn {
             Turn::End(close) => return close.map(|close| *close),
             // Lets other tasks run; the output is written meanwhile.
             Turn::More if client.server.output().len() <= MAX_OUTPUT => {
@@ -88,22 +91,16 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
         if client.server.output().is_empty() {
             // An idle connection has no buffers.
             *client.server.output() = BytesMut::new();
-            written = Instant::now();
         }
         if input.is_empty() {
             input = BytesMut::new();
         }
-        let (deadline, reads) = (next_deadline(client, written), reads(client, &input));
+        let (deadline, reads) = (next_deadline(client, timer), reads(client, &input));
         let transfer = transfer(stream, &mut input, client.server.output(), reads);
         let transfer = tokio::select! {
-            transfer = transfer => transfer,
-            () = signal.notified() => continue,
-            () = async { match deadline { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
-                match check_time(client, written) {
-                    Some(close) => return Some(close),
-                    None => continue,
-                }
-            }
+            // In this order: neither a client that never stops sending nor a deadline that has passed meanwhile wins over what comes
+            // before it.
+            biased;
             () = ending.as_mut() => {
                 let words = "gatepost is ending; it is usually restarted";
                 return Some(client.server.disconnect(ReasonCode::SERVER_SHUTTING_DOWN, Some(words)));
@@ -111,11 +108,19 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
             () = evicted.as_mut() => {
                 return Some(client.server.disconnect(ReasonCode::SERVER_BUSY, Some("others need the connection")));
             }
+            transfer = transfer => transfer,
+            () = signal.notified() => continue,
+            () = async { match deadline { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
+                match check_time(client, timer) {
+                    Some(close) => return Some(close),
+                    None => continue,
+                }
+            }
         };
         match transfer {
             Ok(Transfer::Written(bytes)) => {
                 client.server.output().advance(bytes);
-                written = Instant::now();
+                timer.restart(Instant::now());
             }
             Ok(Transfer::Read(1..)) => {}
             Ok(Transfer::Read(0)) | Err(_) => {
@@ -140,7 +145,9 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
         let now = Instant::now();
         client.answer_subscribes(now);
         client.deliver();
-        client.delete_stored().await;
+        if client.has_done() {
+            Box::pin(client.delete_stored()).await;
+        }
         if client.is_paused(now) {
             return Turn::Idle;
         }
@@ -163,17 +170,18 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
     Turn::Idle
 }
 
+/// Handles a packet. The futures of what few packets ask for are on the heap, so that an idle connection has no room for them.
 async fn handle(client: &mut Client, action: Action) -> Option<Turn> {
     match action {
         Action::Connect(connect) => {
-            if !client.connect(&connect).await {
+            if !Box::pin(client.connect(&connect)).await {
                 return Some(Turn::End(None));
             }
         }
         Action::Publish(publish) => client.publish(publish),
         Action::Acknowledged(packet_id, code) => client.acknowledged(packet_id, code),
-        Action::Subscribe(subscribe) => client.subscribe(subscribe).await,
-        Action::Unsubscribe(unsubscribe) => client.unsubscribe(&unsubscribe).await,
+        Action::Subscribe(subscribe) => Box::pin(client.subscribe(subscribe)).await,
+        Action::Unsubscribe(unsubscribe) => Box::pin(client.unsubscribe(&unsubscribe)).await,
         Action::Close(close) => return Some(Turn::End(Some(close))),
     }
     None
@@ -212,20 +220,19 @@ fn reads(client: &mut Client, input: &BytesMut) -> bool {
 }
 
 /// Returns when a timer is due next, if nothing arrives before.
-fn next_deadline(client: &mut Client, written: Instant) -> Option<Instant> {
-    let waits_for_write = !client.server.output().is_empty();
+fn next_deadline(client: &mut Client, timer: WriteTimer) -> Option<Instant> {
     let times = [
         client.server.deadline(),
         client.suback_deadline(),
         client.pause_end(),
-        waits_for_write.then(|| written + WRITE_TIMEOUT),
+        timer.deadline(),
         client.is_awaited().then(|| Instant::now() + CHECK_INTERVAL),
     ];
     times.into_iter().flatten().min()
 }
 
-fn check_time(client: &mut Client, written: Instant) -> Option<Close> {
-    if !client.server.output().is_empty() && written.elapsed() >= WRITE_TIMEOUT {
+fn check_time(client: &mut Client, timer: WriteTimer) -> Option<Close> {
+    if timer.is_over(Instant::now()) {
         client
             .context
             .mqtt
@@ -237,46 +244,6 @@ fn check_time(client: &mut Client, written: Instant) -> Option<Close> {
     client
         .check_acknowledgements()
         .or_else(|| client.server.check_time(Instant::now()))
-}
-
-/// Cleans up after a connection.
-fn end(mut client: Client, close: Option<Close>) {
-    let (Some(close), name) = (close, client.name()) else {
-        return;
-    };
-    let log = &client.context.mqtt.log;
-    match &close.cause {
-        CloseCause::Breach(_) | CloseCause::KeepAlive | CloseCause::ClientTooNarrow => {
-            log.cut_client(&name, &close.cause.to_string());
-        }
-        // A refused request has a journal line of its own.
-        CloseCause::Refused(_) => log.cut_client(&name, "MQTT 3.1.1 has no other answer to a request that is refused"),
-        cause => log::debug!("local-mqtt: {name}: {cause}"),
-    }
-    let Some(session) = client.session.take() else { return };
-    let is_current = client.context.mqtt.registry.disconnect(&session.key, &client.mailbox);
-    // Programs reconnect at once when gatepost restarts, so publishing their wills would be wrong.
-    let is_ending = matches!(close.cause, CloseCause::ByServer(ReasonCode::SERVER_SHUTTING_DOWN));
-    if let Some(due) = close.will.filter(|_| !is_ending) {
-        will::publish_due(&client.context, &session, due);
-    }
-    let Some(name) = session.inbox.durable_name().map(str::to_owned) else {
-        return;
-    };
-    let Session { key, stored, own, .. } = session;
-    let (context, expiry, sent) = (client.context.clone(), close.session_expiry, Some(stored.watermark()));
-    if is_current && expiry > 0 {
-        context.mqtt.registry.keep(key.clone(), Kept { sent, own });
-    }
-    spawn_local(async move {
-        if !stored.done.is_empty() {
-            context.inbox.acknowledge_stored(&name, stored.done).await;
-        }
-        // A later connection of the same client may already have the session.
-        if is_current && !context.mqtt.registry.is_connected(&key) {
-            context.inbox.leave_session(&name, expiry).await;
-        }
-    });
 }
 
 impl Client {
@@ -298,3 +265,6 @@ impl Client {
             .is_some_and(|end| end > now)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,12 @@ impl Client {
         }
     }
 
+    /// Whether there are stored messages to delete.
+    pub(super) fn has_done(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| !session.stored.done.is_empty())
+    }
+
     /// Deletes the stored messages that the client has acknowledged.
     pub(super) async fn delete_stored(&mut self) {
         let Some(session) = &mut self.session else { return };

@@ -11,6 +11,7 @@ mod connect;
 mod connection;
 mod counts;
 mod deliver;
+mod ending;
 mod held_socket;
 mod identity;
 mod listener_status;
@@ -31,6 +32,7 @@ mod subscribe;
 mod tokens;
 mod topics;
 mod will;
+mod write_timer;
 
 pub use connection::serve;
 pub use held_socket::HeldSocket;

@@ -47,7 +47,7 @@ pub(super) fn publish_due(context: &Rc<ApiContext>, session: &Session, due: DueW
         reader: session.reader.clone(),
         name: session.name.clone(),
         thing: session.thing(context),
-        will: due.will,
+        will: *due.will,
     };
     if due.delay.is_zero() {
         return publish(&publication);

@@ -44,7 +44,7 @@ pub const SESSION_NEVER_EXPIRES: u32 = u32::MAX;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueWill {
     /// The message.
-    pub will: Will,
+    pub will: Box<Will>,
     /// How long the client has to reconnect before it is published (MQTT-3.1.3-9). It is never longer than the session is kept.
     pub delay: Duration,
 }

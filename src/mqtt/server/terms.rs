@@ -72,7 +72,8 @@ pub(super) struct Terms {
     /// Whether answers to requests may have a reason string (MQTT-3.1.2-29).
     pub(super) problem_information: bool,
     pub(super) keep_alive: Duration,
-    pub(super) will: Option<Will>,
+    /// On the heap, because few clients have one.
+    pub(super) will: Option<Box<Will>>,
     /// The session expiry in CONNECT.
     pub(super) requested_expiry: u32,
     /// The session expiry that was granted, or changed since.
@@ -90,7 +91,7 @@ impl Terms {
             send_window: options.send_maximum.into(),
             problem_information: true,
             keep_alive: Duration::from_secs(connect.keep_alive.into()),
-            will: connect.will.clone(),
+            will: connect.will.clone().map(Box::new),
             // A session of MQTT 3.1.1 never expires unless it is clean (MQTT-3.1.2-6).
             requested_expiry: match connect.version {
                 ProtocolVersion::V3_1_1 if !connect.clean_start => u32::MAX,

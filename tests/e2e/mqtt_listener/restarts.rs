@@ -91,7 +91,9 @@ fn a_place_that_a_listener_cannot_have_is_named_with_a_next_step_and_is_had_late
     world.gateway.stop();
     world.gateway.manager().forget();
     let taken = wait::until_some(SOON, "the port", || TcpListener::bind(address).ok()).unwrap();
-    fs::create_dir_all(socket(&world.gateway)).unwrap();
+    // The last run has left its socket file.
+    let _ = fs::remove_file(socket(&world.gateway));
+    fs::create_dir(socket(&world.gateway)).unwrap();
     let secret = world.gateway.folder.path().join("secret");
     fs::set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
     world.gateway.start();
