@@ -18,8 +18,8 @@ pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPh
 pub(crate) use details::hash_of;
 pub use details::{
     ClockDetails, CredentialsFileDetails, CredentialsFilesDetails, Details, EnrolmentDetails, IdentityDetails,
-    LocalMqttDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails, RotationDetails, SessionDetails,
-    SetAsideDetails, TakeoverDetails, TokenDetails,
+    LocalMqttDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails, RotationDetails,
+    SessionDetails, SetAsideDetails, TakeoverDetails, TokenDetails,
 };
 pub use latencies::Latencies;
 pub(crate) use phases::phases;

@@ -72,9 +72,7 @@ pub fn write_token_files(
         match outcome {
             Ok(token) => tokens.push(token),
             Err(problem) => {
-                let message = format!("there is no token for {selectors}: {}", problem.message);
-                let step = problem.next_step.unwrap_or_else(|| "correct it".to_owned());
-                problems.push(Problem::configuration(message).next(format!("{step}; then: systemctl reload gatepost")));
+                problems.push(missing_token(&selectors, problem));
                 // At a start the previous token stays valid, because programs have it. At a reload the administrator may have
                 // removed its file to revoke it.
                 let is_valid = |token: &BearerToken| reason == WriteReason::Start || token.has_no_file();
@@ -101,13 +99,21 @@ pub fn read_administrator_tokens(recipients: &[TokenRecipient]) -> TokenFiles {
         let Some(path) = &recipient.token_file else { continue };
         match administrator_token(path, recipient, &tokens) {
             Ok(token) => tokens.push(token),
-            Err(problem) => problems.push(problem),
+            // The same words as on the loopback listener: two listeners that lack the same token have one problem.
+            Err(problem) => problems.push(missing_token(&recipient.selectors, problem).about(Event::LoopbackTokenFile)),
         }
     }
     TokenFiles {
         tokens: BearerTokens::new(tokens),
         problems,
     }
+}
+
+/// Returns the problem that a recipient has no token because of `cause`.
+fn missing_token(selectors: &Selectors, cause: Problem) -> Problem {
+    let message = format!("there is no token for {selectors}: {}", cause.message);
+    let step = cause.next_step.unwrap_or_else(|| "correct it".to_owned());
+    Problem::configuration(message).next(format!("{step}; then: systemctl reload gatepost"))
 }
 
 /// Removes every token file. Another user who had the port meanwhile may have been shown the tokens in them.

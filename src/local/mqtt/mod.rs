@@ -5,6 +5,7 @@
 //! connection in one task: `connect` decides about CONNECT, `publish` and `publish_queue` pass messages to the outbox, `subscribe` and
 //! `deliver` bring messages from the inbox, `will` publishes wills. A session that outlives its connection is a durable subscription of the
 //! inbox; `stored` derives the packet identifiers of its messages. The connections share `state`.
+//! `listener_status` says whether programs can connect, and `held_socket` keeps the port through reloads and restarts.
 
 mod client;
 mod connect;
