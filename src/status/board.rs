@@ -4,9 +4,10 @@ use tokio::sync::watch;
 
 use super::configuration::ConfigurationPart;
 use super::details::{
-    ClockDetails, CredentialsFilesDetails, IdentityDetails, LocalMqttDetails, LoopbackDetails, MessagesDetails,
-    NetworkDetails, ProvisioningDetails, SessionDetails, TokenDetails,
+    ClockDetails, CredentialsFilesDetails, IdentityDetails, MessagesDetails, NetworkDetails, ProvisioningDetails,
+    SessionDetails, TokenDetails,
 };
+use super::listeners::{LocalMqttDetails, LoopbackDetails};
 use super::phases::{
     ClockPhase, CredentialsFilesPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase, NetworkPhase,
     ProvisioningPhase, SessionPhase, TokenPhase,

@@ -62,8 +62,6 @@ impl Details for SessionDetails {
         hash_of((taken_over, losses, &self.discarded_at))
     }
 }
-impl Details for LoopbackDetails {}
-impl Details for LocalMqttDetails {}
 impl Details for CredentialsFilesDetails {}
 impl Details for NetworkDetails {}
 
@@ -260,24 +258,6 @@ pub struct MessagesDetails {
     pub suspended: u64,
     /// Path to which a corrupt database was moved.
     pub set_aside: Option<String>,
-}
-
-/// Status fields of the loopback listener besides its phase.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct LoopbackDetails {
-    /// Address and port.
-    pub listen: String,
-    /// The token files that were written.
-    pub token_files: Vec<PathBuf>,
-}
-
-/// Status fields of the MQTT listeners besides their phase.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct LocalMqttDetails {
-    /// The Unix socket's path, if it is configured.
-    pub socket: Option<String>,
-    /// Address and port, if they are configured.
-    pub listen: Option<String>,
 }
 
 /// Status fields of the credentials files besides their phase.

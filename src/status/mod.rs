@@ -6,6 +6,7 @@ mod board;
 mod configuration;
 mod details;
 mod latencies;
+mod listeners;
 mod phases;
 mod repeats;
 mod reporter;
@@ -18,10 +19,11 @@ pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPh
 pub(crate) use details::hash_of;
 pub use details::{
     ClockDetails, CredentialsFileDetails, CredentialsFilesDetails, Details, EnrolmentDetails, IdentityDetails,
-    LocalMqttDetails, LoopbackDetails, MessagesDetails, NetworkDetails, ProvisioningDetails, RotationDetails,
-    SessionDetails, SetAsideDetails, TakeoverDetails, TokenDetails,
+    MessagesDetails, NetworkDetails, ProvisioningDetails, RotationDetails, SessionDetails, SetAsideDetails,
+    TakeoverDetails, TokenDetails,
 };
 pub use latencies::Latencies;
+pub use listeners::{LocalMqttDetails, LoopbackDetails};
 pub(crate) use phases::phases;
 pub use phases::{
     ClockPhase, CredentialsFilesPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase, NetworkPhase,

@@ -62,6 +62,7 @@ const LONG_FILES: [(&str, &str); 19] = [
         "src/cloud/session/subscriber/tests.rs",
         "one scripted server, and what it makes the subscriber do",
     ),
+    ("src/event.rs", "one table: every event, with its name and identifier"),
     ("src/local/access/missing_rule/tests.rs", "a table of hints"),
     ("src/messages/tests.rs", "one model of the store, held against it"),
     (

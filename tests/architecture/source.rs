@@ -90,6 +90,11 @@ impl Crate {
             if let Some(name) = defined(item) {
                 module.items.insert(name);
             }
+            // A file that a module of another crate shares is read with that crate.
+            let is_shared = |item: &ItemMod| item.attrs.iter().any(|attribute| attribute.path().is_ident("path"));
+            if matches!(item, Item::Mod(item) if is_shared(item)) {
+                continue;
+            }
             if let Item::Mod(item) = item {
                 module.children.insert(item.ident.to_string());
                 inner.push(item);

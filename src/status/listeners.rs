@@ -1,0 +1,28 @@
+//! Status fields of the listeners that are configured.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::details::Details;
+
+impl Details for LoopbackDetails {}
+impl Details for LocalMqttDetails {}
+
+/// Status fields of the loopback listener besides its phase.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LoopbackDetails {
+    /// Address and port.
+    pub listen: String,
+    /// The token files that were written.
+    pub token_files: Vec<PathBuf>,
+}
+
+/// Status fields of the MQTT listeners besides their phase.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LocalMqttDetails {
+    /// The Unix socket's path, if it is configured.
+    pub socket: Option<String>,
+    /// Address and port, if they are configured.
+    pub listen: Option<String>,
+}
