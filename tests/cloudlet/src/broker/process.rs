@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 
 /// mosquitto listens within milliseconds, but later on a busy machine.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The interval at which a starting mosquitto is probed, because it does not report when it listens.
 const START_POLL: Duration = Duration::from_millis(5);

@@ -25,7 +25,7 @@ const LABEL: &str = "gateway";
 const SO_PIN: &str = "security-officer";
 
 /// The time limit for the resource manager, which normally reconnects within milliseconds.
-const RESET: Duration = Duration::from_secs(20);
+const RESET: Duration = Duration::from_secs(60);
 
 /// A private TPM 2.0 with a token named "gateway": swtpm, a private bus and the resource manager, all of which are
 /// killed when the value is dropped.

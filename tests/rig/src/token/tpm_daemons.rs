@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::wait;
 
 /// The time limit for the start of a daemon, which normally takes a fraction of a second.
-pub(super) const START: Duration = Duration::from_secs(20);
+pub(super) const START: Duration = Duration::from_secs(60);
 
 /// The number of times that swtpm is started with other ports if another process takes its port.
 const PORT_ATTEMPTS: usize = 5;
