@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::aws_files::{self, AwsFiles, Found};
+use crate::aws_files::{self, AwsFiles, Call, Found};
 use crate::command_line::Matches;
 use crate::credentials::target;
 use crate::exit::{Exit, Failure};
@@ -90,13 +90,18 @@ fn shadows(variable: impl Fn(&str) -> Option<OsString>, found: &Found, profile: 
     let unread = found.unread.iter();
     notes.extend(unread.map(|why| format!("{why}, so whether programs find other credentials there is not known")));
     if let Some(source) = found.of(profile).next() {
-        notes.push(format!(
-            "{}, line {}, has {} for profile {profile}, and programs that name no other profile use it first; to have gatepost's \
-             credentials used, remove it there, or name a profile without credentials by AWS_PROFILE",
-            source.file.display(),
-            source.line,
-            source.setting
-        ));
+        let place = format!("{}, line {}", source.file.display(), source.line);
+        notes.push(match source.gatepost {
+            Some(Call::Credentials { .. }) => format!(
+                "profile {profile} asks gatepost already ({place}), and programs that name no other profile use it instead of the \
+                 loopback listener"
+            ),
+            _ => format!(
+                "{place}, has {} for profile {profile}, and programs that name no other profile use it first; to have gatepost's \
+                 credentials used, remove it there, or name a profile without credentials by AWS_PROFILE",
+                source.setting
+            ),
+        });
     }
     notes
 }
@@ -132,6 +137,13 @@ mod tests {
             }],
             unread: Vec::new(),
         };
+        let mut own = keys("telemetry");
+        own.sources[0].gatepost = Some(Call::Credentials {
+            role_alias: None,
+            socket: "/run/gatepost/gatepost.sock".into(),
+        });
+        let mut wrong = keys("telemetry");
+        wrong.sources[0].gatepost = Some(Call::Other);
         let unread = Found {
             unread: vec!["/x cannot be read: permission denied".to_owned()],
             ..Found::default()
@@ -177,6 +189,13 @@ mod tests {
             ),
             (&[], keys("default"), "telemetry", &[]),
             (&[], keys("telemetry"), "telemetry", &["for profile telemetry"]),
+            (&[], own, "telemetry", &["profile telemetry asks gatepost already ("]),
+            (
+                &[],
+                wrong,
+                "telemetry",
+                &["to have gatepost's credentials used, remove it"],
+            ),
             (
                 &[],
                 unread,

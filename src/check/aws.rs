@@ -162,6 +162,10 @@ fn check_program(owner: &Owner<'_>, program: &ProgramEnvironment, config: &Confi
             report.warn(AWS_ENVIRONMENT, &problem);
         }
     }
+    if let Some(mut problem) = mistakes::two_profiles(&program.environment) {
+        problem.message = format!("{name}: {}", problem.message);
+        report.warn(AWS_ENVIRONMENT, &problem);
+    }
 }
 
 #[cfg(test)]

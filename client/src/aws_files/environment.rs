@@ -69,7 +69,7 @@ impl Environment {
         Self(variables.map(|(name, value)| (*name, value.clone())).collect())
     }
 
-    /// Returns the profile that these variables name, and by which. botocore prefers AWS_DEFAULT_PROFILE, which other SDKs do not know.
+    /// Returns the profile that these variables name for botocore, and by which. Other SDKs prefer AWS_PROFILE, or know it alone.
     pub fn profile(&self) -> Option<(&'static str, &str)> {
         let variables = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
         variables.into_iter().find_map(|name| Some((name, self.get(name)?)))

@@ -248,7 +248,7 @@ fn credentials_files(screen: &mut Screen, files: &Value) {
     }
     let path = |file: &Value| file.get("path").text().map(str::to_owned);
     let details: Vec<Option<String>> = files.get("files").items().iter().map(path).collect();
-    screen.part("Credentials files", "", files, &details);
+    screen.part("Files", "", files, &details);
 }
 
 fn local_mqtt(screen: &mut Screen, mqtt: &Value) {

@@ -21,6 +21,17 @@ fn a_gateway_that_is_being_provisioned() {
 }
 
 #[test]
+fn credentials_files_have_a_title_that_fits_into_its_column() {
+    let files = r#"{ "phase": "written", "files": [{ "path": "/run/gatepost/files/camera-telemetry.aws" }] }"#;
+    let document = include_str!("ready.json").replacen('{', &format!(r#"{{ "credentials_files": {files},"#), 1);
+    let text = screen(&document);
+    assert!(
+        text.contains("\nFiles         written\n              /run/gatepost/files/camera-telemetry.aws\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_wrong_clock_is_shown_and_changes_no_end_of_credentials() {
     for (skew, shown, expires) in [
         ("0", None, "expires in 42 min"),

@@ -110,3 +110,41 @@ fn programs_are_judged_by_their_variables() {
         assert!(!text.contains("AKIA") && !text.contains("wJa"), "{text}");
     }
 }
+
+#[test]
+fn variables_that_name_two_profiles_are_reported() {
+    let process = "credential_process = HOME/gatepost credentials t\nregion = x\n";
+    let home = Home::new(
+        &format!("[profile t]\n{process}[profile n]\n{process}[default]\n{process}"),
+        "",
+    );
+    for (variables, words) in [
+        (
+            &[("AWS_DEFAULT_PROFILE", "t"), ("AWS_PROFILE", "n")][..],
+            Some("name two profiles"),
+        ),
+        (&[("AWS_DEFAULT_PROFILE", "t")], Some("is set without AWS_PROFILE")),
+        (
+            &[("AWS_DEFAULT_PROFILE", "t"), ("AWS_PROFILE", "")],
+            Some("is set without AWS_PROFILE"),
+        ),
+        (&[("AWS_DEFAULT_PROFILE", "t"), ("AWS_PROFILE", "t")], None),
+        (&[("AWS_DEFAULT_PROFILE", "default")], None),
+        (&[("AWS_PROFILE", "t")], None),
+    ] {
+        let program = ProgramEnvironment {
+            name: "x".to_owned(),
+            environment: Environment::new(variables.iter().copied()),
+        };
+        let mut report = Report::default();
+        check_program(&home.owner(), &program, &configuration(home.path()), &mut report);
+        let text = report.text();
+        assert!(text.contains("programs with its variables ask gatepost"), "{text}");
+        assert_eq!(
+            text.contains("AWS_DEFAULT_PROFILE"),
+            words.is_some(),
+            "{program:?}: {text}"
+        );
+        assert!(text.contains(words.unwrap_or_default()), "{program:?}: {text}");
+    }
+}
