@@ -169,7 +169,9 @@ pub fn remove_recorded_files(runtime: &Path) {
 fn desired(file: CredentialsFile, cache: &CredentialCache, clock: &dyn Clock) -> DesiredFile {
     let alias = cache.get(&file.role_alias, clock);
     let set = alias.as_ref().and_then(|alias| alias.usable(clock));
+    let (now, left) = (clock.boot(), set.map(|set| set.remaining(clock)).unwrap_or_default());
     DesiredFile {
+        life: now..now + left.saturating_sub(USABLE_MARGIN),
         content: set.map(|set| format::content(file.format, set.keys(), set.shown_expiration(clock))),
         access_key_id: set.map(|set| set.keys().access_key_id.clone()).unwrap_or_default(),
         file,

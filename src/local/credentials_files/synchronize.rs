@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -25,6 +27,17 @@ pub struct DesiredFile {
     pub content: Option<Result<Zeroizing<String>, String>>,
     /// The access key in the content, by which it is recognised.
     pub access_key_id: String,
+    /// The time at which this was found out, and the end of the content's use, by the boottime clock.
+    pub life: Range<Duration>,
+}
+
+/// A file that this run has written.
+#[derive(Debug)]
+struct Written {
+    /// Key, reader and format.
+    version: String,
+    /// The end of its use, by the boottime clock.
+    end: Duration,
 }
 
 /// The files that gatepost has written.
@@ -33,8 +46,7 @@ pub struct Files {
     runtime: PathBuf,
     record: Record,
     writer: Account,
-    /// The files that this run has written: key, reader and format.
-    written: BTreeMap<PathBuf, String>,
+    written: BTreeMap<PathBuf, Written>,
 }
 
 impl Files {
@@ -57,7 +69,23 @@ impl Files {
             let _ = self.remove(&stale, None);
         }
         self.remove_unknown(&paths);
-        desired.iter().map(|desired| self.apply(desired).err()).collect()
+        let mut apply = |desired: &DesiredFile| {
+            let problem = self.apply(desired).err();
+            if problem.is_some() {
+                self.remove_expired(desired);
+            }
+            problem
+        };
+        desired.iter().map(&mut apply).collect()
+    }
+
+    /// Removes a file that cannot be replaced, once its keys have expired. Its problem is reported already.
+    fn remove_expired(&mut self, desired: &DesiredFile) {
+        let path = &desired.file.path;
+        let written = self.written.get(path);
+        if written.is_some_and(|written| written.end <= desired.life.start) {
+            let _ = self.remove(path, None);
+        }
     }
 
     /// Removes all files in the record.
@@ -89,7 +117,7 @@ impl Files {
             reader.token_reader,
             desired.file.format.word()
         );
-        let is_current = self.written.get(path) == Some(&version);
+        let is_current = self.written.get(path).is_some_and(|written| written.version == version);
         match found {
             Found::Own if is_current => return Ok(()),
             Found::Own | Found::Nothing => {}
@@ -100,7 +128,8 @@ impl Files {
             .add(path)
             .and_then(|()| file::replace(&folder, name, content, reader.token_reader));
         outcome.map_err(|error| problems::unwritable(path, &error))?;
-        self.written.insert(path.clone(), version);
+        let end = desired.life.end;
+        self.written.insert(path.clone(), Written { version, end });
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Tests of writing and removing files, with a table of obstacles.
 
+mod expired;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
@@ -47,6 +49,7 @@ impl Place {
             },
             content,
             access_key_id: key.to_owned(),
+            life: Duration::ZERO..Duration::from_secs(1800),
         }
     }
 
