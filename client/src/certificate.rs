@@ -57,8 +57,10 @@ fn show(socket: &Path, json: bool) -> Result<Exit, Failure> {
         ("file", text("certificate_path")),
         ("AWS", standing(&document, id)),
     ];
+    // A daemon of an earlier version does not name the key.
     let lines = lines
         .iter()
+        .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("{name:<13}{}\n", printable(value)));
     output::print(lines.collect::<String>().as_bytes())
 }

@@ -184,6 +184,19 @@ fn a_certificate_is_shown_or_missed() {
     let shown = "certificate  abc\nthing name   gw-1\nsubject      CN=gw-1\nvalid from   2026-11-01T00:00:00Z\n\
                  valid until  2026-12-30T12:00:00Z (in 30 days)\nfile         /x/device.pem\nAWS          connected with it\n";
     assert_eq!(stdout(&output), shown);
+    let with_key = identity.replacen(
+        r#""subject""#,
+        r#""key":"pkcs11:token=gatepost;object=device-2","subject""#,
+        1,
+    );
+    let output = Daemon::answering(http("200 OK", &with_key))
+        .unwrap()
+        .run(&["certificate"])
+        .unwrap();
+    assert!(
+        stdout(&output).contains("\nkey          pkcs11:token=gatepost;object=device-2\nvalid from "),
+        "{output:?}"
+    );
     let output = daemon.run(&["certificate", "show", "--json"]).unwrap();
     assert!(stdout(&output).starts_with(r#"{"certificate_id":"abc","#), "{output:?}");
     let none =

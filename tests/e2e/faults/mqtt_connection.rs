@@ -167,3 +167,8 @@ pub(super) fn parse_puback(packet: &Packet) -> Option<(u16, u8)> {
     };
     Some((u16::from_be_bytes(*packet_id), rest.first().copied().unwrap_or(0)))
 }
+
+/// Returns whether this is a SUBACK that accepts the last filter.
+pub(super) fn is_accepted_suback(packet: &Packet) -> bool {
+    packet.first == 0x90 && packet.body.last().is_some_and(|code| *code < 0x80)
+}

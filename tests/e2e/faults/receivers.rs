@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::mqtt_connection::{Address, MqttConnection, parse_message};
+use super::mqtt_connection::{Address, MqttConnection, is_accepted_suback, parse_message};
 use super::programs::{PAUSE, number_of};
 
 /// The numbers on each topic, in the order of their arrival.
@@ -133,7 +133,7 @@ impl Receiver {
                 }
             }
             let Some(packet) = connection.receive()? else { continue };
-            if packet.first == 0x90 && packet.body.last().is_some_and(|code| *code < 0x80) {
+            if is_accepted_suback(&packet) {
                 self.is_subscribed.store(true, Ordering::Relaxed);
             }
             let Some(message) = parse_message(&packet, version) else {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::mqtt_connection::{parse_message, parse_puback};
+use super::mqtt_connection::{is_accepted_suback, parse_message, parse_puback};
 use super::programs::{Record, number_of};
 use super::receivers::Numbers;
 use crate::mqtt_listener::packets::{Packet, V3_1_1};
@@ -28,6 +28,8 @@ pub(super) struct Tap {
 struct State {
     socket: PathBuf,
     is_silent: AtomicBool,
+    /// Whether the server has accepted the client's subscriptions.
+    is_subscribed: AtomicBool,
     over: AtomicBool,
     /// A bridge has one connection at a time.
     connection: Mutex<Option<Ends>>,
@@ -98,6 +100,10 @@ impl Tap {
         if let Some(ends) = lock(&self.state.connection).take() {
             ends.close();
         }
+    }
+
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.state.is_subscribed.load(Ordering::Relaxed)
     }
 
     /// The messages of the client that the server has acknowledged.
@@ -203,6 +209,9 @@ impl Direction {
                         .push(number);
                 }
                 lock(&self.sent).insert(message.packet_id, (message.topic, number));
+            }
+            if !self.is_from_client && is_accepted_suback(&packet) {
+                self.state.is_subscribed.store(true, Ordering::Relaxed);
             }
             let acknowledged = parse_puback(&packet).and_then(|(id, _)| lock(&self.awaited).remove(&id));
             if let Some((topic, number)) = acknowledged {

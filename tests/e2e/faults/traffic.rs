@@ -56,7 +56,9 @@ impl Traffic {
             tap,
             bridge,
         };
-        wait::until(SOON, "all to have subscribed", || traffic.receivers.are_subscribed()).unwrap();
+        // What AWS sends earlier, the others acknowledge alone.
+        let are_subscribed = || traffic.receivers.are_subscribed() && traffic.tap.is_subscribed();
+        wait::until(SOON, "all to have subscribed", are_subscribed).unwrap();
         traffic
     }
 

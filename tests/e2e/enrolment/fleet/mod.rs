@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use cloudlet::{Cloudlet, Event, Options, Role, RoleAlias};
 use est_server::{EstServer, User};
 use rig::{port, wait};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use self::figures::report;
@@ -235,15 +236,14 @@ fn live(life: &Life) {
     let is_complete = || u64::try_from(arrived().len()).unwrap() >= expected;
     wait::until(support::SOON, "every accepted message", is_complete).unwrap();
     assert_eq!(fleet.refused_connects(), [], "AWS's limit on CONNECT");
+    // The next renewal may have met a server that was just down: that ends by waiting.
+    let needs_a_human = |problem: &Value| !problem.is_null() && problem["remedy"] != "wait";
     let problems = fleet
         .members
         .iter()
         .map(|member| member.gateway.status()["identity"]["enrolment"]["problem"].clone());
-    assert!(
-        problems.clone().all(|problem| problem.is_null()),
-        "{:?}",
-        problems.collect::<Vec<_>>()
-    );
+    let problems: Vec<Value> = problems.filter(needs_a_human).collect();
+    assert!(problems.is_empty(), "{problems:?}");
     report(&fleet.cloud.events(), &fleet.members, fleet.stops, expected);
 }
 
