@@ -55,7 +55,7 @@ needs_no_newer_glibc() {
 is_what_it_should_be() {
     local target=$1 program=$2
     case $target in
-    *-musl) ! readelf --program-headers --wide "$program" | grep -q INTERP || {
+    *-musl) ! readelf --program-headers --wide "$program" | grep INTERP >/dev/null || {
         echo "$program is not static" >&2
         return 1
     } ;;

@@ -75,7 +75,7 @@ wrong_start() {
     within 20 has_failed_with 78
     # Callers do not wait for ever.
     within 20 socket_is inactive
-    journal_since "$cursor" | grep -F log-level | head -n 1
+    journal_since "$cursor" | grep -F log-level | sed -n 1p
     mend_configuration
     inside systemctl restart gatepost
     is_ready >&2
@@ -152,7 +152,7 @@ wrong_pin() {
     set_pin "$pin"
     inside systemctl restart gatepost
     is_ready >&2
-    journal_since "$cursor" | grep -o 'the token rejected the PIN[^;]*' | head -n 1
+    journal_since "$cursor" | grep -o 'the token rejected the PIN[^;]*' | sed -n 1p
 }
 
 # The encrypted PIN of another machine, as in a copied image. systemd does not start gatepostd then, so gatepostd cannot report it.
@@ -171,7 +171,7 @@ foreign_pin() {
     socket_is active
     set_pin "$pin"
     is_ready >&2
-    journal_since "$cursor" | grep -o 'systemd cannot decrypt the PIN in [^;]*' | head -n 1
+    journal_since "$cursor" | grep -o 'systemd cannot decrypt the PIN in [^;]*' | sed -n 1p
 }
 # status_line_has TEXT: the last line is kept, because there is none between two starts.
 status_line_has() { status_line >"$work/status-line" && grep -qF "$1" "$work/status-line"; }
@@ -243,7 +243,8 @@ read_only_state() {
 }
 user_gets_credentials_soon() { within 30 as_user camera gatepost credentials telemetry >/dev/null; }
 
-journal_has() { journal_since "$1" | grep -qF "$2"; }
+# grep reads to the end: with -q, journalctl would fail at a closed pipe.
+journal_has() { journal_since "$1" | grep -F "$2" >/dev/null; }
 
 # libfaketime reads the offset again whenever the time is read.
 clock_at_1970() {

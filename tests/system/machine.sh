@@ -137,7 +137,7 @@ in_shell() { inside bash -euo pipefail -c "$1"; }
 
 has_booted() {
     # It waits by itself, and is not available before systemd answers.
-    inside systemctl is-system-running --wait 2>/dev/null | grep -Eq '^(running|degraded)'
+    inside systemctl is-system-running --wait 2>/dev/null | grep -E '^(running|degraded)' >/dev/null
 }
 
 no_unit_failed() {
@@ -148,7 +148,7 @@ no_unit_failed() {
 
 machine_boots() {
     within 60 has_booted
-    inside systemctl --version | head -n 1
+    inside systemctl --version | sed -n 1p
 }
 
 reboot_machine() {
