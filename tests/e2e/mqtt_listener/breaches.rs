@@ -5,6 +5,8 @@
 mod case;
 #[path = "../../../src/mqtt/tests/server/malformed/headers.rs"]
 mod headers;
+#[path = "../../../src/mqtt/tests/server/packets.rs"]
+mod packets;
 #[path = "../../../src/mqtt/tests/server/malformed/publishes.rs"]
 mod publishes;
 #[path = "../../../src/mqtt/tests/server/refusals.rs"]
@@ -13,30 +15,17 @@ mod refused_connects;
 mod requests;
 
 use self::case::{Case, both, case, only_5};
+use self::packets::{CONNECT_5, connect};
 use super::packets::{Client, V3_1_1, V5, frame};
 use super::world;
 use crate::metrics::metrics;
 use crate::support::World;
 
-/// CONNECT of MQTT 5, which is refused as a second one.
-const CONNECT_5: &[u8] = b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x02gw";
 /// The most filters of one SUBSCRIBE.
 const MAX_FILTERS: usize = 1024;
 
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     frame(first, body)
-}
-
-/// CONNECT of this version with these flags, properties and payload.
-fn connect(level: u8, flags: u8, properties: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut body = b"\x00\x04MQTT".to_vec();
-    body.extend_from_slice(&[level, flags, 0, 60]);
-    if level == 5 {
-        body.push(u8::try_from(properties.len()).unwrap());
-        body.extend_from_slice(properties);
-    }
-    body.extend_from_slice(payload);
-    packet(0x10, &body)
 }
 
 /// A program that keeps to the protocol, and must not notice anything.

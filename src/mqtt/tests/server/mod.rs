@@ -7,6 +7,7 @@ mod deliveries;
 mod ending;
 mod malformed;
 mod messages;
+mod packets;
 mod random;
 mod refusals;
 mod tolerance;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
+use self::packets::{CONNECT_5, connect};
 use super::packet;
 use crate::mqtt::packet::{Connack, Connect, Publish, Subscription};
 use crate::mqtt::*;
@@ -24,9 +26,7 @@ use crate::qos::Qos;
 pub(super) const V3: ProtocolVersion = ProtocolVersion::V3_1_1;
 pub(super) const V5: ProtocolVersion = ProtocolVersion::V5;
 
-/// CONNECT of MQTT 5 with a clean start and a keep-alive of 60 s.
-pub(super) const CONNECT_5: &[u8] = b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x02gw";
-/// The same CONNECT of MQTT 3.1.1.
+/// [`CONNECT_5`] of MQTT 3.1.1.
 pub(super) const CONNECT_3: &[u8] = b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02gw";
 
 /// A server's connection, the bytes that its client has sent, and the time.
@@ -106,18 +106,6 @@ pub(super) fn breach(close: &Close) -> (u8, &'static str) {
         CloseCause::Breach(error) => (error.code.0, error.statement),
         other => panic!("{other}"),
     }
-}
-
-/// Returns CONNECT of this version with these flags, properties and payload.
-pub(super) fn connect(level: u8, flags: u8, properties: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut body = b"\x00\x04MQTT".to_vec();
-    body.extend_from_slice(&[level, flags, 0, 60]);
-    if level == 5 {
-        body.push(u8::try_from(properties.len()).unwrap());
-        body.extend_from_slice(properties);
-    }
-    body.extend_from_slice(payload);
-    packet(0x10, &body)
 }
 
 /// Returns PUBLISH on `t` with these flags, and a packet identifier at QoS 1.
