@@ -38,7 +38,7 @@ const PACE: Pace = Pace {
 /// A measurement and its setup.
 pub(crate) struct MqttOut<'a> {
     pub(crate) mqtt: Mqtt<'a>,
-    /// Of the broker behind the cloudlet.
+    /// The socket of the broker behind the cloudlet.
     pub(crate) broker: &'a Path,
 }
 

@@ -1,4 +1,4 @@
-//! Says what a program finds, without values of settings.
+//! Describes the credentials that a program finds, without values of settings.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::foreign_text::value;
 use crate::problem::Problem;
 use crate::socket_client::socket as own_socket;
 
-/// What a program finds.
+/// The judgement of the credentials that a program finds.
 #[derive(Debug)]
 pub enum Judgement {
-    /// Credentials of gatepost's.
+    /// They are gatepost's.
     Good(String),
-    /// No credentials at all.
+    /// There are none.
     Nothing,
-    /// Other credentials, or an error.
+    /// They are others, or there is an error.
     Other(Problem),
 }
 

@@ -43,7 +43,7 @@ pub(super) struct EstClient {
     issuer: Option<String>,
 }
 
-/// What the server is shown.
+/// The credential that a client presents to the server.
 pub(super) enum Shown<'a> {
     /// A user and a secret.
     Secret(&'a str, &'a SecretString),

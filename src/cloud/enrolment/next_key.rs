@@ -26,7 +26,7 @@ pub(super) struct NextKeyRecord {
     pub(super) obstacle: Option<Refusal>,
 }
 
-/// What is to be done for the next certificate.
+/// The next step towards a key for the next certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// The label is free: record the intention, then make the key.

@@ -1,4 +1,4 @@
-//! What is left to do when a connection has ended: its journal line, its will, its session.
+//! The end of a connection: its journal line, its will, its session.
 
 use tokio::task::spawn_local;
 

@@ -132,7 +132,7 @@ impl Address {
     }
 }
 
-/// What a message at quality of service 1 carries.
+/// A message at quality of service 1.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) topic: String,

@@ -33,7 +33,7 @@ struct State {
     over: AtomicBool,
     /// A bridge has one connection at a time.
     connection: Mutex<Option<Ends>>,
-    /// What the server has acknowledged, and what the client has.
+    /// The messages that the server has acknowledged, and those that the client has.
     published: Mutex<Numbers>,
     received: Mutex<Numbers>,
     /// How many messages the client has sent once more.

@@ -173,7 +173,7 @@ impl Connect {
         }
     }
 
-    /// What follows the length of CONNECT.
+    /// The rest of CONNECT, behind its length.
     pub fn encode(&self, version: u8) -> Vec<u8> {
         let mut body = text("MQTT");
         let flags = [

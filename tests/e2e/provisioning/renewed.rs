@@ -38,7 +38,7 @@ fn shipped() -> Value {
     template["Resources"]["thing"]["OverrideSettings"].clone()
 }
 
-/// What an operator has changed at the thing: its attribute, its type, its groups.
+/// An operator's changes to the thing: its attribute, its type, its groups.
 fn change_thing(world: &World) {
     let changed = world.cloud.account().change(|account| {
         let mut thing = account.existing_thing(THING)?.clone();

@@ -1,4 +1,4 @@
-//! What comes of a program's search for credentials.
+//! The outcome of a program's search for credentials.
 
 use super::super::process::Call;
 use super::super::profiles::Place;
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Program {
     }
 }
 
-/// Where a program finds credentials, or why it stops.
+/// The source of a program's credentials, or the reason why it gets none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It runs a credential_process.

@@ -1,4 +1,4 @@
-//! What an idle connection holds.
+//! Tests of the memory that an idle connection holds.
 
 use tokio::net::UnixStream;
 

@@ -1,4 +1,4 @@
-//! What one program publishes, and what it was told of each message.
+//! The messages of one program, and the answer to each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Before a program tries again that was refused, or that nobody answered.
 pub(in crate::faults) const PAUSE: Duration = Duration::from_millis(20);
 
-/// What a program was told of the messages on one of its topics.
+/// The answers to the messages of a program on one of its topics.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     pub topic: String,
