@@ -28,6 +28,9 @@ const PACE: Pace = Pace {
 /// The user of the looping program: an ID that no account has.
 const OTHER: u32 = 61009;
 
+/// This program, by a link that the other user can follow even into a folder of root's, such as /root or that of `mktemp -d`.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// The loops: the words on this program's command line, and their descriptions.
 const LOOPS: [(&str, &str, &str); 3] = [
     ("1", "keep", "a loop"),
@@ -46,7 +49,7 @@ pub(crate) fn rows(socket: &Path) -> Result<Vec<Row>> {
     for (connections, manner, name) in LOOPS {
         let (mut least, mut ours) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let mut storm = Command::new(std::env::current_exe()?);
+            let mut storm = Command::new(OWN_PROGRAM);
             storm.arg("storm").arg(socket).args([connections, manner]);
             let _storm = Process::spawn(storm.uid(OTHER).gid(OTHER), "gatepost")?;
             least.push(PACE.run(&floor.socket(), CREDENTIALS)?);
