@@ -7,16 +7,18 @@ mod addresses;
 mod assignments;
 mod names;
 mod options;
+mod pem_block;
 mod phrases;
 mod runs;
 mod value;
 
+use pem_block::{Marks, OpenBlock};
 pub use value::REMOVED;
 
 /// Removes secrets from the lines of a text. A PEM block is removed as a whole.
 #[derive(Debug, Default)]
 pub struct Redaction {
-    is_in_block: bool,
+    block: Option<OpenBlock>,
 }
 
 impl Redaction {
@@ -29,14 +31,13 @@ impl Redaction {
 
     /// Returns the next line; `None` if it is inside a PEM block.
     fn line(&mut self, line: &str) -> Option<String> {
-        let (begins, ends) = (line.contains("-----BEGIN"), line.contains("-----END"));
-        let was_in_block = self.is_in_block;
-        self.is_in_block = (was_in_block || begins) && !ends;
-        match (was_in_block, begins || ends) {
-            (true, _) => None,
-            (false, true) => Some(format!("{REMOVED} (a PEM block)")),
-            (false, false) => Some(redact(line)),
-        }
+        let block = self.block.take();
+        let Some(marks) = Marks::find(line) else {
+            self.block = block.filter(|block| block.may_contain(line));
+            return self.block.is_none().then(|| redact(line));
+        };
+        self.block = marks.open_block();
+        block.is_none().then(|| format!("{REMOVED} (a PEM block)"))
     }
 }
 

@@ -24,6 +24,10 @@ impl EstUrl {
     /// # Errors
     /// With the reason if `text` has another form.
     pub fn parse(text: &str) -> Result<Self, String> {
+        // This check comes first, because a password may contain any character, and must not be repeated in a message.
+        if text.contains('@') {
+            return Err("has a user name in it; user and secret have keys of their own".to_owned());
+        }
         let shown = foreign_text::value(text);
         let Some(rest) = text.strip_prefix("https://") else {
             return Err(format!("{shown} does not begin with https://"));
@@ -35,10 +39,6 @@ impl EstUrl {
             Some(place) => rest.split_at(place),
             None => (rest, ""),
         };
-        // This check comes first, so that a password is never repeated in a message.
-        if host.contains('@') {
-            return Err("has a user name in it; user and secret have keys of their own".to_owned());
-        }
         let endpoint = Endpoint::parse(host, 443).map_err(|_| format!("{shown} has no host name after https://"))?;
         let label = match path.strip_prefix(WELL_KNOWN).map(|rest| rest.trim_end_matches('/')) {
             _ if path.trim_matches('/').is_empty() => None,
@@ -120,6 +120,16 @@ mod tests {
             ("https://192.0.2.1", Err("no host name")),
             ("https://est.example:0", Err("no host name")),
             ("https://user:hunter2@est.example", Err("keys of their own")),
+            ("https://user:hunter2/@est.example", Err("keys of their own")),
+            ("https://user:hunter2?@est.example", Err("keys of their own")),
+            ("https://user:#hunter2@est.example", Err("keys of their own")),
+            ("https://user:hunter2 x@est.example", Err("keys of their own")),
+            (
+                "https://user:a,hunter2@est.example/.well-known/est",
+                Err("keys of their own"),
+            ),
+            ("http://user:hunter2@est.example", Err("keys of their own")),
+            ("user:hunter2@est.example", Err("keys of their own")),
             ("https://est.example?a=b", Err("query")),
         ] {
             match (EstUrl::parse(text), expected) {

@@ -163,15 +163,22 @@ fn has_token_prefix(text: &str) -> bool {
     })
 }
 
-/// Returns whether a value contains `user:password@host`, with or without a scheme.
+/// Returns whether a value contains `user:password@host`, with or without a scheme. A password that was not percent-encoded may contain
+/// any character.
 fn has_password_of_url(text: &str) -> bool {
+    let has_password = |userinfo: &str| {
+        let password = userinfo.split_once(':').map(|(_, password)| password);
+        password.is_some_and(|password| !password.is_empty())
+    };
+    let of_scheme = text.split_once("//").and_then(|(_, rest)| rest.rsplit_once('@'));
+    if of_scheme.is_some_and(|(userinfo, _)| has_password(userinfo)) {
+        return true;
+    }
     text.match_indices('@').any(|(place, _)| {
         let before = text.get(..place).unwrap_or_default();
-        let before = before.rsplit_once("//").map_or(before, |(_, userinfo)| userinfo);
-        let userinfo = before.rsplit([' ', '/', '"', '\'', ',']).next().unwrap_or_default();
-        userinfo
-            .split_once(':')
-            .is_some_and(|(_, password)| !password.is_empty())
+        let userinfo = before.rsplit([' ', '"', '\'']).next().unwrap_or_default();
+        // A role's name in an ARN may contain an @.
+        !userinfo.starts_with("arn:") && !userinfo.contains("//") && has_password(userinfo)
     })
 }
 
@@ -222,6 +229,9 @@ mod tests {
             "[::1]:8883",
             "127.0.0.1:9911",
             "role@team,a=b",
+            "arn:aws:iam::123456789012:role/fleet/reader@team",
+            "https://est.example:8443/.well-known/est/fleet",
+            "12:30 user@a1.iot.example",
             "pkcs11:token=gateway;object=device",
             "camera@2.service",
             "AKIA",
@@ -257,6 +267,15 @@ mod tests {
             "glpat-x7Yt0Wg4Zr7Lm4Bq2Kd",
             "http://proxy:hunter2@10.0.0.1:3128",
             "https://user:p%40ss@a1.iot.example",
+            "https://user:hun/ter2@a1.iot.example",
+            "https://user:hun,ter2@a1.iot.example",
+            "https://user:hun ter2@a1.iot.example",
+            "https://user:hun@ter2@a1.iot.example",
+            "https://user:hun\"ter2@a1.iot.example",
+            "https://user:hun//ter2@a1.iot.example",
+            "https://user:2/@a1.iot.example:8443/.well-known/est",
+            "user:hun/ter2@host",
+            "user:hun,ter2@host",
             "user:pass@host",
             "mqtts://gw:1@a1.iot.example:8883/topic",
             "pkcs11:token=gateway?pin-value=1234",

@@ -34,5 +34,7 @@ fn is_secret(run: &str) -> bool {
         && run
             .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    is_key_id || (run.len() >= SECRET_LENGTH && is_mixed) || foreign_text::is_key_material(run)
+    // A mark alone is a mention of it.
+    let is_mark = ["-----BEGIN", "-----END"].contains(&run);
+    is_key_id || (run.len() >= SECRET_LENGTH && is_mixed) || (!is_mark && foreign_text::is_key_material(run))
 }

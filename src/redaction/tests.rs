@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::{REMOVED, Redaction};
 
+mod pem_blocks;
+
 /// Formats of lines in a journal, a drop-in or a configuration. § stands for the secret.
 const SHAPES: &[&str] = &[
     // Options.
@@ -198,17 +200,6 @@ fn lines_without_secrets_are_unchanged() {
     for line in READABLE {
         assert_eq!(Redaction::of(line), format!("{line}\n"));
     }
-}
-
-#[test]
-fn a_pem_block_is_removed_as_a_whole() {
-    let text = "before\n-----BEGIN PRIVATE KEY-----\nMIGH\nabc\n-----END PRIVATE KEY-----\nafter\n-----BEGIN X-----";
-    assert_eq!(
-        Redaction::of(text),
-        "before\n[removed] (a PEM block)\nafter\n[removed] (a PEM block)\n"
-    );
-    let one_line = "x -----BEGIN PRIVATE KEY-----\\nMIGH\\n-----END PRIVATE KEY-----\nafter";
-    assert_eq!(Redaction::of(one_line), "[removed] (a PEM block)\nafter\n");
 }
 
 /// Words of lines that are common in bundles.
