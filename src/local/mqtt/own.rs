@@ -11,52 +11,64 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Maximum number of messages that are remembered: a burst, or what accumulates while the gateway is offline.
+/// Maximum number of messages of each QoS that are remembered: a burst, or what accumulates while the gateway is offline.
 const MAX_MESSAGES: usize = 4096;
 /// A message at QoS 0 comes back within this time or not at all.
 const QOS_0_TIME: Duration = Duration::from_secs(30);
 
-/// Messages of a client that AWS may send back.
+/// Messages of a client that AWS may send back. One at QoS 1 may come back at any time, so it is remembered until it does, or until
+/// newer ones displace it.
 #[derive(Debug, Default)]
 pub(super) struct OwnMessages {
     hasher: RandomState,
     counts: HashMap<u64, usize>,
-    /// Messages in the order of publishing, each with the time after which it is no longer expected.
-    order: VecDeque<(u64, Option<Instant>)>,
+    /// Messages at QoS 1, the oldest first.
+    at_qos_1: VecDeque<u64>,
+    /// Messages at QoS 0, the oldest first, each with the time after which it is no longer expected.
+    at_qos_0: VecDeque<(u64, Instant)>,
 }
 
 impl OwnMessages {
     /// Records a message that the client has published.
     pub(super) fn add(&mut self, topic: &str, payload: &[u8], is_qos_0: bool, now: Instant) {
-        while self.order.len() >= MAX_MESSAGES {
-            self.forget_oldest();
-        }
         let hash = self.hasher.hash_one((topic, payload));
         *self.counts.entry(hash).or_default() += 1;
-        self.order.push_back((hash, is_qos_0.then(|| now + QOS_0_TIME)));
+        let displaced = if is_qos_0 {
+            self.at_qos_0.push_back((hash, now + QOS_0_TIME));
+            let is_full = self.at_qos_0.len() > MAX_MESSAGES;
+            is_full
+                .then(|| self.at_qos_0.pop_front())
+                .flatten()
+                .map(|(hash, _)| hash)
+        } else {
+            self.at_qos_1.push_back(hash);
+            let is_full = self.at_qos_1.len() > MAX_MESSAGES;
+            is_full.then(|| self.at_qos_1.pop_front()).flatten()
+        };
+        if let Some(displaced) = displaced {
+            self.uncount(displaced);
+        }
     }
 
     /// Returns whether an incoming message is one of the client's own.
     pub(super) fn contains(&mut self, topic: &str, payload: &[u8], now: Instant) -> bool {
-        while matches!(self.order.front(), Some((_, Some(until))) if *until < now) {
-            self.forget_oldest();
+        while let Some((hash, _)) = self.at_qos_0.pop_front_if(|(_, until)| *until < now) {
+            self.uncount(hash);
         }
-        !self.order.is_empty() && self.counts.contains_key(&self.hasher.hash_one((topic, payload)))
+        !self.counts.is_empty() && self.counts.contains_key(&self.hasher.hash_one((topic, payload)))
     }
 
-    /// Forgets a message that has come back.
+    /// Forgets a message that has come back. One at QoS 0 is forgotten first, because it is expected for a limited time.
     pub(super) fn take(&mut self, topic: &str, payload: &[u8]) {
         let hash = self.hasher.hash_one((topic, payload));
-        if let Some(position) = self.order.iter().position(|(known, _)| *known == hash) {
-            self.order.remove(position);
-            self.uncount(hash);
+        if let Some(position) = self.at_qos_0.iter().position(|(known, _)| *known == hash) {
+            self.at_qos_0.remove(position);
+        } else if let Some(position) = self.at_qos_1.iter().position(|known| *known == hash) {
+            self.at_qos_1.remove(position);
+        } else {
+            return;
         }
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some((hash, _)) = self.order.pop_front() {
-            self.uncount(hash);
-        }
+        self.uncount(hash);
     }
 
     fn uncount(&mut self, hash: u64) {
@@ -92,18 +104,32 @@ mod tests {
             assert_eq!(own.contains(topic, payload, at), expected, "{topic} {payload:?}");
             own.take(topic, payload);
         }
-        assert!(own.counts.is_empty() && own.order.is_empty());
+        assert!(own.counts.is_empty() && own.at_qos_0.is_empty() && own.at_qos_1.is_empty());
+    }
+
+    #[test]
+    fn a_message_at_qos_1_that_does_not_come_back_keeps_none_at_qos_0() {
+        let now = Instant::now();
+        let later = now + QOS_0_TIME + Duration::from_millis(1);
+        let mut own = OwnMessages::default();
+        own.add("a", b"refused", false, now);
+        own.add("a", b"1", true, now);
+        assert!(!own.contains("a", b"1", later));
+        assert!(own.contains("a", b"refused", later));
     }
 
     #[test]
     fn the_number_of_remembered_messages_is_bounded() {
         let now = Instant::now();
-        let mut own = OwnMessages::default();
-        for number in 0..10_000_u32 {
-            own.add("a", &number.to_be_bytes(), false, now);
+        for is_qos_0 in [false, true] {
+            let mut own = OwnMessages::default();
+            for number in 0..10_000_u32 {
+                own.add("a", &number.to_be_bytes(), is_qos_0, now);
+            }
+            assert_eq!(own.at_qos_0.len() + own.at_qos_1.len(), MAX_MESSAGES);
+            assert_eq!(own.counts.len(), MAX_MESSAGES);
+            assert!(!own.contains("a", &0_u32.to_be_bytes(), now));
+            assert!(own.contains("a", &9_999_u32.to_be_bytes(), now));
         }
-        assert_eq!((own.order.len(), own.counts.len()), (MAX_MESSAGES, MAX_MESSAGES));
-        assert!(!own.contains("a", &0_u32.to_be_bytes(), now));
-        assert!(own.contains("a", &9_999_u32.to_be_bytes(), now));
     }
 }
