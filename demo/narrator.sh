@@ -5,6 +5,7 @@
 readonly started=$EPOCHREALTIME
 daemons=() # process ids, in the order in which they were started
 names=()   # of the daemons
+at_failure=() # functions that save evidence of a failure, before anything is ended
 at_the_end=() # functions that undo what is more than a daemon or a file, the youngest last
 finished=no
 interrupted=no
@@ -106,6 +107,9 @@ finish() {
     fi
     if [[ $finished == no && $interrupted == no ]] && ! is_interruption "$status"; then
         show_failure >&2
+        for ((i = 0; i < ${#at_failure[@]}; i++)); do
+            "${at_failure[i]}" || true
+        done
         keep_folder=yes
     fi
     [[ -z $step_process ]] || end_tree "$step_process"

@@ -9,6 +9,8 @@ run_beside_each_other() {
     logs=$(mktemp -d "$cache/stories.XXXXXX")
     make_shared_roots "$@"
     printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -I '{}' "$here/one_story" '{}' "$logs" || failed=1
+    # Again at the end, where a reader of a long log looks first.
+    grep --with-filename 'NOT TRUE' "$logs"/* | sed "s|^$logs/||" || true
     rm -rf "$logs"
     return "$failed"
 }

@@ -172,7 +172,6 @@ keep_journal() {
 
 stop_machine() {
     local folder
-    [[ $finished == yes ]] || keep_journal
     if [[ -n $(leader) ]]; then
         inside systemctl poweroff --no-block || true
         local tenth
