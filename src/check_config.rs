@@ -6,7 +6,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, Folders};
 use crate::foreign_text::one_line;
 use crate::identity;
-use crate::local::AccessRules;
+use crate::local::{AccessRules, find_files_for_nobody};
 use crate::problem::{Exit, Fatal, Problem};
 use crate::service::{closed_files, take_environment, unusable_credentials_files, unusable_token_files};
 use crate::stdout::print;
@@ -40,11 +40,7 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
         .iter()
         .cloned()
         .chain(files.warnings.iter().chain(&missing_setup).map(Problem::to_string))
-        .chain(
-            AccessRules::rules_for_nobody(&config.access)
-                .into_iter()
-                .map(|problem| problem.to_string()),
-        );
+        .chain(without_account(&config).into_iter().map(|problem| problem.to_string()));
     let mut count = 0;
     for warning in warnings {
         count += 1;
@@ -80,6 +76,14 @@ pub fn run(path: &Path) -> Result<(), Fatal> {
             aliases.join(", ")
         },
     ))
+}
+
+/// Finds what names an account that does not exist. These are warnings, because the daemon starts without the account, and a fault here
+/// would refuse a reload and an upgrade.
+fn without_account(config: &Config) -> Vec<Problem> {
+    let mut problems = AccessRules::rules_for_nobody(&config.access);
+    problems.extend(find_files_for_nobody(&config.credentials_files));
+    problems
 }
 
 /// Describes the thing name, which AWS has yet to assign before the first enrolment by a claim certificate.

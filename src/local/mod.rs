@@ -25,7 +25,9 @@ pub use access::{AccessRules, Audit, Permission, RuleTopics, is_dynamic_user};
 pub use bearer_tokens::{examine_token_files, give_token_file_to};
 pub use caller::{Caller, Peer};
 pub use context::ApiContext;
-pub use credentials_files::{CredentialsFiles, examine_credentials_files, remove_recorded_files};
+pub use credentials_files::{
+    CredentialsFiles, examine_credentials_files, find_files_for_nobody, remove_recorded_files,
+};
 pub use limits::{AckWaiters, RateLimiter, RequestCounts};
 pub use listeners::{Connections, bind_socket, mqtt_socket_path, socket_path};
 pub use loopback::{Inherited, Loopback, LoopbackSlot, PortHolder};

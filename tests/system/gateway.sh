@@ -15,10 +15,16 @@ little_exposure() {
     inside systemd-analyze security --no-pager --threshold="$1" gatepost.service | tail -n 1
 }
 
+# The account that the configuration names, as an application's package creates it.
+make_program_account() {
+    inside useradd --system --shell /usr/sbin/nologin camera
+    inside id camera
+}
+
 # The set-up from docs/install.md for a trial without a TPM.
 make_softhsm_token() {
+    make_program_account >&2
     in_shell "
-        useradd --system --shell /usr/sbin/nologin camera
         install -d -o gatepost -g gatepost -m 0700 /var/lib/gatepost/softhsm
         echo 'directories.tokendir = /var/lib/gatepost/softhsm' >/etc/gatepost/softhsm2.conf
         mkdir -p /etc/systemd/system/gatepost.service.d /etc/credstore.encrypted

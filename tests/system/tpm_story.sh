@@ -22,6 +22,8 @@ step "The certificate is signed and delivered: %" certify
 step "It becomes ready by itself: %" is_ready
 step "The key was made in the TPM and cannot leave it: %" key_is_in_the_tpm
 step "Upgraded to the one under test, it has its PIN by the socket, and its key: %" upgrade_brings_the_pins_socket
+step "The account that the configuration names comes later, as with an application's package: %" make_program_account
+inside systemctl reload gatepost
 step "AppArmor confines it, it has no capability, and sees these devices only: %" confined
 step "AppArmor stands in the way of no command: %" verbs_stay_confined
 step "Killed (kill -9) while the TPM is silent, it answers: %" killed_with_a_silent_tpm

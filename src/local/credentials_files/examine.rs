@@ -8,8 +8,15 @@ use super::record::Record;
 use crate::config::{Config, CredentialsFile, default_folder};
 use crate::problem::Problem;
 
-/// Returns a problem for each file that the daemon could not write. It must run as the user of the service, because owners and modes are
-/// judged for whoever writes the file.
+/// Returns a problem for each file whose owner does not exist. The other files are not affected, and a package may create the account
+/// after gatepost was configured.
+pub fn find_files_for_nobody(files: &[CredentialsFile]) -> Vec<Problem> {
+    let problem = |file: &CredentialsFile| Some(of_entry(Reader::look_up(&file.owner).err()?, &file.place));
+    files.iter().filter_map(problem).collect()
+}
+
+/// Returns a problem for each file that the daemon could not write, except those for nobody. It must run as the user of the service,
+/// because owners and modes are judged for whoever writes the file.
 pub fn examine_credentials_files(config: &Config) -> Vec<Problem> {
     let (writer, record) = (Account::current(), Record::read(&config.folders.runtime));
     let problem = |file: &CredentialsFile| {
@@ -20,7 +27,9 @@ pub fn examine_credentials_files(config: &Config) -> Vec<Problem> {
 }
 
 fn examine(file: &CredentialsFile, config: &Config, writer: &Account, record: &Record) -> Result<(), Problem> {
-    let reader = Reader::look_up(&file.owner)?;
+    let Ok(reader) = Reader::look_up(&file.owner) else {
+        return Ok(());
+    };
     let default = default_folder(&config.folders.runtime);
     let (Some(parent), Some(name)) = (file.path.parent(), file.path.file_name()) else {
         return Ok(());

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-pub use examine::examine_credentials_files;
+pub use examine::{examine_credentials_files, find_files_for_nobody};
 use synchronize::{DesiredFile, Files};
 
 use crate::clock::{Clock, SharedClock, rfc3339};

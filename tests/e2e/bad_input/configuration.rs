@@ -106,6 +106,47 @@ fn all_faults_are_reported_at_once() {
 }
 
 #[test]
+fn an_account_that_does_not_exist_yet_is_a_warning_and_does_not_refuse_a_reload() {
+    let mut world = World::new();
+    world.gateway.config += r#"
+[[access]]
+user = "no-such-user"
+role-aliases = ["telemetry"]
+
+[[access]]
+group = "no-such-group"
+role-aliases = ["telemetry"]
+
+[[credentials-file]]
+role-alias = "telemetry"
+owner = "no-such-user"
+format = "aws"
+
+[[credentials-file]]
+role-alias = "telemetry"
+group = "no-such-group"
+format = "aws"
+"#;
+    world.gateway.write_config();
+    let check = check_config(&world.gateway);
+    let warnings = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert_eq!(check.status.code(), Some(0), "{warnings}");
+    assert!(
+        String::from_utf8_lossy(&check.stdout).contains(": can be used, with 4 warnings"),
+        "{check:?}"
+    );
+    for (place, account) in [
+        ("access[1] of ", "no-such-user"),
+        ("access[2] of ", "no-such-group"),
+        ("credentials-file[0] of ", "no-such-user"),
+        ("credentials-file[1] of ", "no-such-group"),
+    ] {
+        let is_said = |line: &str| line.contains(place) && line.contains(account) && line.contains("next: create ");
+        assert!(warnings.lines().any(is_said), "{place}: {warnings}");
+    }
+}
+
+#[test]
 fn a_missing_configuration_is_reported() {
     let mut world = World::new();
     let missing = world.gateway.folder.path().join("none.toml");
