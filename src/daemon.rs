@@ -30,6 +30,7 @@ use crate::instance_lock;
 use crate::last_end;
 use crate::local;
 use crate::problem::{Exit, Fatal, Problem};
+use crate::retry::RetryTarget;
 use crate::systemd::{self, Descriptors, InheritedFds};
 
 use self::parts::Parts;
@@ -110,7 +111,8 @@ fn serve(
         spawn_local(systemd::keep_loopback(context.clone()));
         spawn_local(systemd::keep_mqtt_listener(context.clone()));
         if let Some(own) = own_subscriptions {
-            spawn_local(context.inbox.clone().serve_own(own));
+            let requests = context.retries.listen(RetryTarget::Session);
+            spawn_local(context.inbox.clone().serve_own(own, requests));
         }
         spawn_local(fd_store.keep(context.cache.clone(), context.clock.clone()));
         let outcome = main_loop::run(reloader, signals, fatals, reload_requests).await;

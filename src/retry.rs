@@ -1,6 +1,9 @@
 //! Requests of operators that a waiting task makes its next attempt now.
 
+use std::time::Duration;
+
 use tokio::sync::broadcast;
+use tokio::time::timeout;
 
 /// Number of requests that are buffered for a task. A task that has missed some assumes that one was for it.
 const CAPACITY: usize = 64;
@@ -16,6 +19,14 @@ pub enum RetryTarget {
     Renewal,
     /// The task that refreshes the credentials of this role alias.
     RoleAlias(String),
+    /// The task that requests the web identity tokens for this audience.
+    WebToken(String),
+    /// Key, signing request and certificate file.
+    Identity,
+    /// The credentials files.
+    CredentialsFiles,
+    /// The listeners for programs, and their token files.
+    Listeners,
 }
 
 /// The sending end of retry requests. Clones share their listeners.
@@ -61,6 +72,13 @@ impl RetryListener {
         self.requests = self.requests.resubscribe();
     }
 
+    /// Waits for this time, or until a request comes. Earlier requests do not count.
+    pub async fn wait(&mut self, time: Duration) {
+        self.forget();
+        // Both ends of the wait lead to the next attempt.
+        let _ = timeout(time, self.requested()).await;
+    }
+
     /// Waits for a request. Cancel safe.
     pub async fn requested(&mut self) {
         loop {
@@ -75,9 +93,7 @@ impl RetryListener {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::timeout;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -102,6 +118,38 @@ mod tests {
         retries.request(RetryTarget::Session);
         session.forget();
         assert!(timeout(LONG, session.requested()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_in_time_or_with_a_later_request_for_its_task() {
+        let retries = Retries::new();
+        let targets = [
+            RetryTarget::Session,
+            RetryTarget::Enrolment,
+            RetryTarget::Renewal,
+            RetryTarget::Identity,
+            RetryTarget::CredentialsFiles,
+            RetryTarget::Listeners,
+            RetryTarget::RoleAlias("a".to_owned()),
+            RetryTarget::RoleAlias("b".to_owned()),
+            RetryTarget::WebToken("a".to_owned()),
+            RetryTarget::WebToken("b".to_owned()),
+        ];
+        for target in &targets {
+            for requested in &targets {
+                let mut listener = retries.listen(target.clone());
+                // It is older than the wait.
+                retries.request(target.clone());
+                let request = async {
+                    tokio::time::sleep(LONG / 4).await;
+                    retries.request(requested.clone());
+                };
+                let begun = Instant::now();
+                tokio::join!(listener.wait(LONG), request);
+                let ended_early = begun.elapsed() < LONG / 2;
+                assert_eq!(ended_early, target == requested, "{target:?} {requested:?}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::aws_files::{self, AwsFiles, Call, Found};
+use crate::aws_files::{self, AwsFiles, Call, Environment, Found, NamedProfile, ONE_PROFILE};
 use crate::command_line::Matches;
 use crate::credentials::target;
 use crate::exit::{Exit, Failure};
@@ -34,11 +34,14 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         }
     }
     let found = AwsFiles::of_environment(aws_files::home()).sources();
-    let profile = aws_files::profile_of_environment();
+    let environment = Environment::of_this_process();
     let is_own = |name: &str| gives_token && name == TOKEN;
     let variable = |name: &str| std::env::var_os(name).filter(|_| !is_own(name));
-    for note in shadows(variable, &found, &profile) {
+    for note in shadows(variable, &found, &environment.profiles()) {
         output::note(&note);
+    }
+    if let Some(why) = environment.two_profiles() {
+        output::note(&format!("{why}; {ONE_PROFILE}"));
     }
     output::print(lines.as_bytes())
 }
@@ -67,7 +70,7 @@ pub(crate) fn shadowing_variable(variable: impl Fn(&str) -> Option<OsString>) ->
 }
 
 /// Returns the sources that an SDK prefers to its container provider, each with what to do about it.
-fn shadows(variable: impl Fn(&str) -> Option<OsString>, found: &Found, profile: &str) -> Vec<String> {
+fn shadows(variable: impl Fn(&str) -> Option<OsString>, found: &Found, profiles: &[NamedProfile]) -> Vec<String> {
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let mut notes = Vec::new();
     if let Some(name) = shadowing_variable(&variable) {
@@ -89,16 +92,26 @@ fn shadows(variable: impl Fn(&str) -> Option<OsString>, found: &Found, profile: 
     }
     let unread = found.unread.iter();
     notes.extend(unread.map(|why| format!("{why}, so whether programs find other credentials there is not known")));
-    if let Some(source) = found.of(profile).next() {
+    for NamedProfile {
+        name: profile,
+        programs,
+    } in profiles
+    {
+        let Some(source) = found.of(profile).next() else {
+            continue;
+        };
+        let programs = match profiles.len() {
+            1 => "programs that name no other profile".to_owned(),
+            _ => programs.join(" and "),
+        };
         let place = format!("{}, line {}", source.file.display(), source.line);
         notes.push(match source.gatepost {
             Some(Call::Credentials { .. }) => format!(
-                "profile {profile} asks gatepost already ({place}), and programs that name no other profile use it instead of the \
-                 loopback listener"
+                "profile {profile} asks gatepost already ({place}), and {programs} use it instead of the loopback listener"
             ),
             _ => format!(
-                "{place}, has {} for profile {profile}, and programs that name no other profile use it first; to have gatepost's \
-                 credentials used, remove it there, or name a profile without credentials by AWS_PROFILE",
+                "{place}, has {} for profile {profile}, and {programs} use it first; to have gatepost's credentials used, remove it \
+                 there, or name a profile without credentials by AWS_PROFILE",
                 source.setting
             ),
         });
@@ -204,16 +217,82 @@ mod tests {
             ),
         ] {
             let variable = |name: &str| variables.contains(&name).then(|| OsString::from("hunter2"));
-            let notes = shadows(variable, &found, profile);
+            let everybody = NamedProfile {
+                name: profile.to_owned(),
+                programs: vec!["boto3"],
+            };
+            let notes = shadows(variable, &found, &[everybody]);
             assert_eq!(notes.len(), words.len(), "{notes:?}");
             for (note, words) in notes.iter().zip(words) {
                 assert!(note.contains(words) && !note.contains("hunter2"), "{note}");
             }
         }
-        let empty = shadows(|_| Some(OsString::new()), &Found::default(), "default");
+        let empty = shadows(|_| Some(OsString::new()), &Found::default(), &[]);
         assert!(
             empty.is_empty(),
             "a variable that is empty counts for nothing: {empty:?}"
         );
+    }
+
+    #[test]
+    fn each_profile_that_some_programs_use_is_looked_for() {
+        let source = |profile: &str| Source {
+            file: "/home/camera/.aws/credentials".into(),
+            line: 2,
+            profile: profile.to_owned(),
+            setting: "aws_access_key_id",
+            gatepost: None,
+        };
+        for (keys, default, named, expected) in [
+            (
+                &["a"][..],
+                Some("a"),
+                Some("b"),
+                &["profile a, and the AWS CLI and boto3 use it first"][..],
+            ),
+            (
+                &["b"],
+                Some("a"),
+                Some("b"),
+                &["profile b, and the SDKs for Go and Ruby and the SDKs for JavaScript, Java and Rust use"],
+            ),
+            (
+                &["a", "b"],
+                Some("a"),
+                Some("b"),
+                &["profile a, and the AWS CLI", "profile b, and the SDKs"],
+            ),
+            (
+                &["default"],
+                Some("a"),
+                None,
+                &["profile default, and the SDKs for JavaScript, Java and Rust use it first"],
+            ),
+            (
+                &["a"],
+                Some("a"),
+                None,
+                &["profile a, and the AWS CLI and boto3 and the SDKs for Go and Ruby use it first"],
+            ),
+            (
+                &["a"],
+                None,
+                Some("a"),
+                &["profile a, and programs that name no other profile use it first"],
+            ),
+            (&["c"], Some("a"), Some("b"), &[]),
+        ] {
+            let found = Found {
+                sources: keys.iter().map(|profile| source(profile)).collect(),
+                unread: Vec::new(),
+            };
+            let variables = [("AWS_DEFAULT_PROFILE", default), ("AWS_PROFILE", named)];
+            let set = variables.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let notes = shadows(|_| None, &found, &Environment::new(set).profiles());
+            assert_eq!(notes.len(), expected.len(), "{notes:?}");
+            for (note, words) in notes.iter().zip(expected) {
+                assert!(note.contains(words), "{words}: {note}");
+            }
+        }
     }
 }

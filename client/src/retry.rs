@@ -1,10 +1,13 @@
 //! `gatepost retry`: has the daemon make pending attempts now instead of later.
 
+mod parts;
+
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use self::parts::{Kind, attempts, certificates, outcome, part, title};
 use crate::command_line::Matches;
 use crate::daemon::{self, QUICK};
 use crate::exit::{Exit, Failure};
@@ -32,7 +35,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         text.push_str(&format!("{}: {}\n", printable(&title(line)), printable(message)));
     }
     if lines.is_empty() {
-        text.push_str("no role alias is configured\n");
+        text.push_str(&format!("no {} configured\n", missing_part(matches)));
     }
     output::print(text.as_bytes())?;
     let is = |line: &Value, outcome: &str| line.get("outcome").text() == Some(outcome);
@@ -52,7 +55,7 @@ pub(crate) fn run(socket: &Path, matches: &Matches) -> Result<Exit, Failure> {
         .partition(|line| is(line, "woken") || is(line, "busy"));
     if pending.is_empty() {
         // No attempt was made. That is success only for a part that needs none.
-        let exits = idle.iter().map(|line| outcome(part(&before, line), is_alias(line)).1);
+        let exits = idle.iter().map(|line| outcome(part(&before, line), Kind::of(line)).1);
         return Ok(exits.fold(exit, Exit::worse));
     }
     wait(socket, &before, &mut pending, patience).map(|waited| exit.worse(waited))
@@ -64,8 +67,14 @@ fn has_rejected_pin(status: &Value) -> bool {
     problems.any(|problem| problem.get("id").text() == Some("token-pin"))
 }
 
-fn is_alias(line: &Value) -> bool {
-    line.get("name").text().is_some()
+/// Returns the words for what has no line because it is not configured.
+fn missing_part(matches: &Matches) -> &'static str {
+    match matches.verb {
+        Some("web-tokens") => "audience is",
+        Some("listeners") => "listeners are",
+        Some("credentials-files") => "credentials files are",
+        _ => "role alias is",
+    }
 }
 
 fn target(matches: &Matches) -> String {
@@ -74,43 +83,6 @@ fn target(matches: &Matches) -> String {
         Some(alias) => format!("/v1/retry/{part}/{}", percent::encode(alias.as_bytes())),
         None => format!("/v1/retry/{part}"),
     }
-}
-
-/// Returns the name of a part: "session", "role alias video".
-fn title(line: &Value) -> String {
-    match (line.get("part").text(), line.get("name").text()) {
-        (_, Some(name)) => format!("role alias {name}"),
-        (Some(part), None) => part.to_owned(),
-        (None, None) => "unknown".to_owned(),
-    }
-}
-
-/// Returns the part of the status that a line is about.
-fn part<'a>(status: &'a Value, line: &Value) -> &'a Value {
-    match line.get("name").text() {
-        Some(name) => {
-            let mut aliases = status.get("role_aliases").items().iter();
-            aliases
-                .find(|alias| alias.get("name").text() == Some(name))
-                .unwrap_or(&Value::Null)
-        }
-        None => status.get(line.get("part").text().unwrap_or_default()),
-    }
-}
-
-/// Returns the number of attempts of a part that have ended since the daemon was started.
-fn attempts(part: &Value) -> u64 {
-    let count = |value: &Value| value.whole_number().unwrap_or_default();
-    let refreshes = part.get("refreshes");
-    let of_alias = ["succeeded", "transient", "refused"].map(|name| count(refreshes.get(name)));
-    let of_part = ["attempts", "openings", "checks"].map(|name| count(part.get(name)));
-    let of_enrolment = [count(part.get("enrolment").get("attempts"))];
-    of_part.iter().chain(&of_enrolment).chain(&of_alias).sum()
-}
-
-/// Returns the number of certificates that were issued since the daemon was started.
-fn certificates(part: &Value) -> u64 {
-    part.get("enrolment").get("issued").whole_number().unwrap_or_default()
 }
 
 fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Duration) -> Result<Exit, Failure> {
@@ -127,7 +99,7 @@ fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Dura
                 let (said, worst) = match certificates(part_now) > certificates(part_before) {
                     // The identity's task reads it a moment later.
                     true => ("a certificate was issued".to_owned(), Exit::Ok),
-                    false => outcome(part_now, is_alias(line)),
+                    false => outcome(part_now, Kind::of(line)),
                 };
                 let is_pin = line.get("part").text() == Some("token") && has_rejected_pin(&now);
                 let worst = if is_pin { Exit::NotAllowed } else { worst };
@@ -150,144 +122,5 @@ fn wait(socket: &Path, before: &Value, pending: &mut Vec<&Value>, patience: Dura
             return Err(Failure::new(Exit::Unavailable, message).with_hint("gatepost status shows the details"));
         }
         sleep(INTERVAL);
-    }
-}
-
-/// Returns a sentence about the attempt that has ended, and its exit code.
-///
-/// A role alias keeps its credentials when a refresh fails, so its phase alone does not tell whether the attempt succeeded: any problem is
-/// a failure. A session or a token in its best phase has succeeded even if it has another problem.
-fn outcome(part: &Value, is_alias: bool) -> (String, Exit) {
-    let phase = part.get("phase").text().unwrap_or("unknown");
-    let problem = part.get("problem");
-    let is_best = matches!(phase, "connected" | "valid" | "ready");
-    let exit = match problem.get("remedy").text() {
-        Some("configuration" | "factory") => Exit::Attention,
-        Some(_) if is_alias => Exit::Unavailable,
-        _ if is_best => Exit::Ok,
-        _ => Exit::Unavailable,
-    };
-    // "valid" could be mistaken for success.
-    let state = match is_alias && is_best && exit != Exit::Ok {
-        true => "not refreshed; the current credentials stay valid",
-        false => phase,
-    };
-    let message = problem.get("message").text().map(|message| format!(": {message}"));
-    let step = problem.get("next_step").text().map(|step| format!("; next: {step}"));
-    let said = format!("{state}{}{}", message.unwrap_or_default(), step.unwrap_or_default());
-    (said, exit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(text: &str) -> Value {
-        Value::parse(text.as_bytes()).unwrap_or(Value::Null)
-    }
-
-    #[test]
-    fn attempts_are_counted_in_each_part() {
-        let status = value(
-            r#"{"session":{"attempts":3,"connects":1},"identity":{"enrolment":{"attempts":4}},"token":{"openings":2,"signatures":9,"checks":3},
-                "role_aliases":[{"name":"a","refreshes":{"succeeded":1,"transient":2,"refused":4}},{"name":"b"}]}"#,
-        );
-        for (line, count) in [
-            (r#"{"part":"session","name":null}"#, 3),
-            (r#"{"part":"token","name":null}"#, 5),
-            (r#"{"part":"credentials","name":"a"}"#, 7),
-            (r#"{"part":"credentials","name":"b"}"#, 0),
-            (r#"{"part":"credentials","name":"c"}"#, 0),
-            (r#"{"part":"identity","name":null}"#, 4),
-            (r#"{"part":"unheard-of","name":null}"#, 0),
-        ] {
-            assert_eq!(attempts(part(&status, &value(line))), count, "{line}");
-        }
-    }
-
-    #[test]
-    fn certificates_are_counted_where_a_server_issues_them() {
-        let issued = value(r#"{"enrolment":{"attempts":4,"issued":2}}"#);
-        let never = value(r#"{"enrolment":{"attempts":4},"issued":3}"#);
-        assert_eq!((certificates(&issued), certificates(&never)), (2, 0));
-    }
-
-    #[test]
-    fn an_outcome_is_a_sentence_and_an_exit_code() {
-        let waits = r#""problem":{"remedy":"wait","message":"no route","next_step":"wait"}"#;
-        let refused = r#""problem":{"remedy":"configuration","message":"AWS says no","next_step":null}"#;
-        let lock = r#""problem":{"remedy":"factory","message":"the PIN is locked","next_step":null}"#;
-        let stays = "not refreshed; the current credentials stay valid";
-        for (is_alias, part, said, exit) in [
-            (
-                false,
-                r#"{"phase":"connected","problem":null}"#.to_owned(),
-                "connected".to_owned(),
-                Exit::Ok,
-            ),
-            (
-                false,
-                format!(r#"{{"phase":"connected",{waits}}}"#),
-                "connected: no route; next: wait".to_owned(),
-                Exit::Ok,
-            ),
-            (
-                false,
-                format!(r#"{{"phase":"waiting",{waits}}}"#),
-                "waiting: no route; next: wait".to_owned(),
-                Exit::Unavailable,
-            ),
-            (
-                false,
-                r#"{"phase":"connecting"}"#.to_owned(),
-                "connecting".to_owned(),
-                Exit::Unavailable,
-            ),
-            (
-                false,
-                format!(r#"{{"phase":"ready",{waits}}}"#),
-                "ready: no route; next: wait".to_owned(),
-                Exit::Ok,
-            ),
-            (
-                false,
-                format!(r#"{{"phase":"failed",{lock}}}"#),
-                "failed: the PIN is locked".to_owned(),
-                Exit::Attention,
-            ),
-            (
-                true,
-                r#"{"phase":"valid","problem":null}"#.to_owned(),
-                "valid".to_owned(),
-                Exit::Ok,
-            ),
-            (
-                true,
-                format!(r#"{{"phase":"valid",{waits}}}"#),
-                format!("{stays}: no route; next: wait"),
-                Exit::Unavailable,
-            ),
-            (
-                true,
-                format!(r#"{{"phase":"valid",{refused}}}"#),
-                format!("{stays}: AWS says no"),
-                Exit::Attention,
-            ),
-            (
-                true,
-                format!(r#"{{"phase":"failing",{waits}}}"#),
-                "failing: no route; next: wait".to_owned(),
-                Exit::Unavailable,
-            ),
-            (
-                true,
-                format!(r#"{{"phase":"failing",{refused}}}"#),
-                "failing: AWS says no".to_owned(),
-                Exit::Attention,
-            ),
-            (true, "{}".to_owned(), "unknown".to_owned(), Exit::Unavailable),
-        ] {
-            assert_eq!(outcome(&value(&part), is_alias), (said, exit), "{part}");
-        }
     }
 }

@@ -188,7 +188,7 @@ impl Cloud {
             identity_task.follow_rotation(progress);
             tokio::spawn(task.run());
         }
-        tokio::spawn(identity_task.run());
+        tokio::spawn(identity_task.run(self.retries.listen(RetryTarget::Identity)));
         tokio::spawn(network::watch(
             recovery.clone(),
             self.network_reporter,
@@ -212,6 +212,7 @@ impl Cloud {
             cache: self.cache,
             clock: self.clock.clone(),
             recovery: recovery.clone(),
+            retries: self.retries.clone(),
         };
         tokio::spawn(web_identity::run(inputs, self.web_token_changes));
         let inputs = SessionInputs {

@@ -90,7 +90,10 @@ impl CredentialCache {
             match set {
                 Some(mut set) => {
                     set.mark_unchanged();
-                    let _ = set.changed().await;
+                    // The task of a role alias ends just before the alias is removed.
+                    if set.changed().await.is_err() {
+                        std::future::pending().await
+                    }
                 }
                 None => std::future::pending().await,
             }

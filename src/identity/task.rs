@@ -18,6 +18,7 @@ use crate::clock::{SharedClock, is_set, rfc3339};
 use crate::config::{Folders, IdentityConfig};
 use crate::event::{Event, journal};
 use crate::problem::{Problem, Remedy};
+use crate::retry::RetryListener;
 use crate::status::{EnrolmentDetails, IdentityDetails, IdentityPhase, Reporter, RotationDetails};
 use crate::token::{FoundKey, Token};
 
@@ -103,8 +104,8 @@ impl IdentityTask {
         self.rotation = rotation;
     }
 
-    /// Runs as long as the daemon.
-    pub async fn run(mut self) {
+    /// Runs as long as the daemon. An operator may have everything looked at again by `retry`.
+    pub async fn run(mut self, mut retry: RetryListener) {
         let mut device_keys = self.token.device_keys();
         loop {
             let keys = device_keys.borrow_and_update().clone();
@@ -117,6 +118,7 @@ impl IdentityTask {
                 Ok(()) = self.steps.changed() => {}
                 Ok(()) = self.enrolment.changed() => {}
                 Ok(()) = self.rotation.changed() => {}
+                () = retry.requested() => {}
                 () = tokio::time::sleep(again.unwrap_or(Duration::MAX)) => {}
             }
         }

@@ -14,6 +14,7 @@ use super::context::ApiContext;
 use super::limits::MQTT_SLOTS;
 use super::listeners::{Connections, UnixSocketListener, accept_connections, listen_for_mqtt, listen_on_loopback};
 use crate::messages::SessionEvent;
+use crate::retry::RetryTarget;
 
 /// Maximum time for open requests at the end. Requests that are delayed by the rate limit need the longest.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -39,7 +40,8 @@ pub fn run<T>(
             spawn_local(listen_for_mqtt(context.clone(), mqtt_connections.clone())),
         ];
         let credentials_files = context.credentials_files.clone();
-        spawn_local(credentials_files.keep(context.cache.clone(), context.clock.clone()));
+        let retry = context.retries.listen(RetryTarget::CredentialsFiles);
+        spawn_local(credentials_files.keep(context.cache.clone(), context.clock.clone(), retry));
         let publishing = context.clone();
         spawn_local(async move { publishing.mqtt.run(publishing.outbox.clone()).await });
         let inbox = context.inbox.clone();

@@ -3,9 +3,9 @@
 use tokio::sync::watch;
 
 use super::configuration::ConfigurationPart;
+use super::credentials_files::CredentialsFilesDetails;
 use super::details::{
-    ClockDetails, CredentialsFilesDetails, IdentityDetails, MessagesDetails, NetworkDetails, ProvisioningDetails,
-    SessionDetails, TokenDetails,
+    ClockDetails, IdentityDetails, MessagesDetails, NetworkDetails, ProvisioningDetails, SessionDetails, TokenDetails,
 };
 use super::listeners::{LocalMqttDetails, LoopbackDetails};
 use super::phases::{

@@ -1,7 +1,6 @@
 //! Status fields of each part besides its phase.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -62,7 +61,6 @@ impl Details for SessionDetails {
         hash_of((taken_over, losses, &self.discarded_at))
     }
 }
-impl Details for CredentialsFilesDetails {}
 impl Details for NetworkDetails {}
 
 /// Status fields of the token besides its phase.
@@ -200,6 +198,8 @@ pub struct SessionDetails {
     pub connects: u64,
     /// Attempts to connect since start that have ended, accepted or not.
     pub attempts: u64,
+    /// Requests of an operator on an open connection, on which AWS was asked again for what it had refused, since start.
+    pub retries: u64,
     /// Messages of AWS at QoS 1 that no program and no durable subscription has taken, since start.
     pub not_taken: u64,
     /// Losses of the connection.
@@ -258,30 +258,6 @@ pub struct MessagesDetails {
     pub suspended: u64,
     /// Path to which a corrupt database was moved.
     pub set_aside: Option<String>,
-}
-
-/// Status fields of the credentials files besides their phase.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct CredentialsFilesDetails {
-    /// Each configured file.
-    pub files: Vec<CredentialsFileDetails>,
-}
-
-/// A configured credentials file.
-#[derive(Clone, Debug, Serialize)]
-pub struct CredentialsFileDetails {
-    /// Its path.
-    pub path: PathBuf,
-    /// The role alias of its credentials.
-    pub role_alias: String,
-    /// The user or the group that can read it, such as `user camera`.
-    pub owner: String,
-    /// Its format.
-    pub format: &'static str,
-    /// Expiration of the credentials in it, RFC 3339; `None` if there are none.
-    pub expiration: Option<String>,
-    /// Why it was not written.
-    pub problem: Option<String>,
 }
 
 /// Status fields of this machine's network besides its phase: none.

@@ -16,6 +16,8 @@ pub struct LoopbackDetails {
     pub listen: String,
     /// The token files that were written.
     pub token_files: Vec<PathBuf>,
+    /// Attempts since start to bind the address, or to write the token files.
+    pub attempts: u64,
 }
 
 /// Status fields of the MQTT listeners besides their phase.
@@ -25,4 +27,6 @@ pub struct LocalMqttDetails {
     pub socket: Option<String>,
     /// Address and port, if they are configured.
     pub listen: Option<String>,
+    /// Attempts since start to bind the socket or the address, or to read the secrets of the rules.
+    pub attempts: u64,
 }

@@ -4,6 +4,7 @@
 
 mod board;
 mod configuration;
+mod credentials_files;
 mod details;
 mod latencies;
 mod listeners;
@@ -16,11 +17,11 @@ pub use board::{
     ProvisioningPart, SessionPart, StatusBoard, TokenPart,
 };
 pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
+pub use credentials_files::{CredentialsFileDetails, CredentialsFileState, CredentialsFilesDetails};
 pub(crate) use details::hash_of;
 pub use details::{
-    ClockDetails, CredentialsFileDetails, CredentialsFilesDetails, Details, EnrolmentDetails, IdentityDetails,
-    MessagesDetails, NetworkDetails, ProvisioningDetails, RotationDetails, SessionDetails, SetAsideDetails,
-    TakeoverDetails, TokenDetails,
+    ClockDetails, Details, EnrolmentDetails, IdentityDetails, MessagesDetails, NetworkDetails, ProvisioningDetails,
+    RotationDetails, SessionDetails, SetAsideDetails, TakeoverDetails, TokenDetails,
 };
 pub use latencies::Latencies;
 pub use listeners::{LocalMqttDetails, LoopbackDetails};

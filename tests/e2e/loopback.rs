@@ -232,7 +232,18 @@ fn the_listener_is_off_by_default_and_waits_for_an_address_in_use() {
     world.gateway.wait_for_text("role_aliases.0.phase", "valid");
     assert_eq!(world.gateway.credentials().status, 200, "promise 6: the rest goes on");
     assert_eq!(world.gateway.status()["state"], "attention");
+    let retry = || run(&mut client(&world.gateway, &["retry", "listeners", "--wait"]));
+    let (code, said, noted) = retry();
+    assert_eq!(code, 78, "{said}{noted}");
+    contains_all(
+        &said,
+        &["loopback listener: it is bound now", &format!("cannot have {address}")],
+    );
     drop(taken);
-    world.gateway.wait_for_text("loopback.phase", "listening");
+    let (code, said, noted) = retry();
+    assert_eq!(code, 0, "{said}{noted}");
+    contains_all(&said, &["loopback listener: listening"]);
+    let (_, said, _) = retry();
+    contains_all(&said, &["loopback listener: programs can connect"]);
     world.gateway.wait_online();
 }

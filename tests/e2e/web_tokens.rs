@@ -155,3 +155,62 @@ fn promise_16_a_missing_token_is_reported_with_the_next_step() {
         assert_eq!(world.gateway.credentials().status, 200);
     }
 }
+
+#[test]
+fn promise_8_once_federation_is_enabled_retry_brings_the_token_at_once() {
+    let mut world = world();
+    bring_online_known(&mut world);
+    let disabled = "this account issues no tokens";
+    world.gateway.wait_for_words("web_tokens.0.problem.message", disabled);
+    let retry = |words: &[&str]| run(&mut client(&world.gateway, &[&["retry"], words].concat()));
+    let (code, said, noted) = retry(&["web-tokens", VAULT, "--wait"]);
+    assert_eq!(code, 78, "{said}{noted}");
+    contains_all(
+        &said,
+        &[
+            "token for https://vault.example: it is requested now, not at 20",
+            disabled,
+        ],
+    );
+    world
+        .cloud
+        .switches()
+        .set(|switches| switches.web_identity_tokens = true);
+    // The next request would be minutes away.
+    let (code, said, noted) = retry(&["web-tokens", "--wait"]);
+    assert_eq!(code, 0, "{said}{noted}");
+    contains_all(&said, &["token for https://vault.example: valid"]);
+    assert_eq!(world.gateway.get(TARGET).status, 200);
+    for (words, code, says) in [
+        (&["web-tokens"][..], 0, "it is valid; name the audience"),
+        (
+            &["--wait"],
+            0,
+            "token for https://vault.example: it is valid; name the audience",
+        ),
+        (
+            &["web-tokens", VAULT, "--wait"],
+            0,
+            "token for https://vault.example: valid",
+        ),
+        (
+            &["web-tokens", "https://vault.example/"],
+            66,
+            "no access rule names the audience",
+        ),
+        (&["web-tokens", "vault", "--wait"], 66, "tokens of an [[access]] rule"),
+        (&["web-tokens", ".."], 66, "no access rule names"),
+        (&["web-tokens", ""], 64, "the audience is empty"),
+        (&["listeners"], 0, "no listeners are configured"),
+        (
+            &["credentials-files", "--wait"],
+            0,
+            "no credentials files are configured",
+        ),
+        (&["web-token"], 64, "did you mean web-tokens?"),
+    ] {
+        let (found, said, noted) = retry(words);
+        assert_eq!(found, code, "{words:?}: {said}{noted}");
+        contains_all(&format!("{said}{noted}"), &[says]);
+    }
+}

@@ -28,6 +28,18 @@ const OTHERS: [&str; 15] = [
     "PATH",
 ];
 
+/// What to do if programs disagree about which profile is named.
+pub const ONE_PROFILE: &str = "name the profile by AWS_PROFILE, and unset AWS_DEFAULT_PROFILE";
+
+/// A profile, and the programs that use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedProfile {
+    /// The name.
+    pub name: String,
+    /// The programs.
+    pub programs: Vec<&'static str>,
+}
+
 /// The variables of a program, as far as they matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Environment(BTreeMap<&'static str, String>);
@@ -45,6 +57,15 @@ impl Environment {
             }
         };
         Self(variables.into_iter().filter_map(known).collect())
+    }
+
+    /// Keeps the variables of this process that matter.
+    pub fn of_this_process() -> Self {
+        let variables = std::env::vars_os();
+        Self::new(variables.map(|(name, value)| {
+            let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+            (text(name), text(value))
+        }))
     }
 
     /// Returns a variable, which may be empty; of a secret only whether it is.
@@ -75,6 +96,42 @@ impl Environment {
         variables.into_iter().find_map(|name| Some((name, self.get(name)?)))
     }
 
+    /// Returns the profiles that programs with these variables use, each once. botocore prefers AWS_DEFAULT_PROFILE; the SDKs for Go and
+    /// Ruby prefer AWS_PROFILE; those for JavaScript, Java and Rust know no other variable than that.
+    pub fn profiles(&self) -> Vec<NamedProfile> {
+        let (default, named) = (self.filled("AWS_DEFAULT_PROFILE"), self.filled("AWS_PROFILE"));
+        let mut profiles: Vec<NamedProfile> = Vec::new();
+        for (name, program) in [
+            (default.or(named), "the AWS CLI and boto3"),
+            (named.or(default), "the SDKs for Go and Ruby"),
+            (named, "the SDKs for JavaScript, Java and Rust"),
+        ] {
+            let name = name.unwrap_or("default");
+            match profiles.iter_mut().find(|profile| profile.name == name) {
+                Some(profile) => profile.programs.push(program),
+                None => profiles.push(NamedProfile {
+                    name: name.to_owned(),
+                    programs: vec![program],
+                }),
+            }
+        }
+        profiles
+    }
+
+    /// Returns a sentence if programs with these variables disagree about which profile is named.
+    pub fn two_profiles(&self) -> Option<&'static str> {
+        let default = self.filled("AWS_DEFAULT_PROFILE")?;
+        match self.filled("AWS_PROFILE") {
+            Some(profile) if profile != default => Some(
+                "AWS_DEFAULT_PROFILE and AWS_PROFILE name two profiles: the AWS CLI and boto3 use the first, and other SDKs use the second",
+            ),
+            None if default != "default" => Some(
+                "AWS_DEFAULT_PROFILE is set without AWS_PROFILE: the SDKs for JavaScript, Java and Rust do not know that variable",
+            ),
+            _ => None,
+        }
+    }
+
     /// Returns the path that a variable names, with the home folder in the place of a tilde, as botocore does it.
     pub(super) fn path(&self, name: &str, home: Option<&std::path::Path>) -> Option<PathBuf> {
         let value = self.filled(name)?;
@@ -82,5 +139,45 @@ impl Environment {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(value),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_program_has_the_profile_that_it_finds() {
+        // AWS_DEFAULT_PROFILE, AWS_PROFILE; the profile of botocore, of Go and Ruby, and of the others.
+        for (default, named, found, disagree) in [
+            (None, None, ["default"; 3], false),
+            (None, Some("a"), ["a"; 3], false),
+            (Some("a"), Some("a"), ["a"; 3], false),
+            (Some("a"), Some("b"), ["a", "b", "b"], true),
+            (Some("a"), None, ["a", "a", "default"], true),
+            (Some("default"), None, ["default"; 3], false),
+            (Some("default"), Some("b"), ["default", "b", "b"], true),
+            (Some("a"), Some("default"), ["a", "default", "default"], true),
+            (Some(""), Some("b"), ["b"; 3], false),
+            (Some("a"), Some(""), ["a", "a", "default"], true),
+            (Some(""), Some(""), ["default"; 3], false),
+            (Some("A"), Some("a"), ["A", "a", "a"], true),
+        ] {
+            let variables = [("AWS_DEFAULT_PROFILE", default), ("AWS_PROFILE", named)];
+            let set = variables.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let environment = Environment::new(set);
+            let profiles = environment.profiles();
+            for (program, name) in ["boto3", "Ruby", "Rust"].into_iter().zip(found) {
+                let uses = |profile: &&NamedProfile| profile.programs.iter().any(|one| one.contains(program));
+                let used: Vec<&str> = profiles
+                    .iter()
+                    .filter(uses)
+                    .map(|profile| profile.name.as_str())
+                    .collect();
+                assert_eq!(used, [name], "{program}: {default:?} {named:?}");
+            }
+            assert_eq!(environment.two_profiles().is_some(), disagree, "{default:?} {named:?}");
+            assert_eq!(profiles.len() > 1, disagree, "{default:?} {named:?}");
+        }
     }
 }

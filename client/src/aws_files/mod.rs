@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use environment::Environment;
+pub use environment::{Environment, NamedProfile, ONE_PROFILE};
 pub use file::{FileContents, ReadFile};
 pub use hints::Hint;
 pub use process::Call;
@@ -74,12 +74,6 @@ impl AwsFiles {
     pub fn sources(&self) -> Found {
         self.read().sources()
     }
-}
-
-/// Returns the profile that programs use if none is named.
-pub fn profile_of_environment() -> String {
-    let named = filled(std::env::var_os("AWS_PROFILE")).or_else(|| filled(std::env::var_os("AWS_DEFAULT_PROFILE")));
-    named.map_or_else(|| "default".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Returns the home folder from the environment.

@@ -1,5 +1,8 @@
 //! The lines of the status screen for each part of the daemon. Missing members of the document are left out.
 
+mod files;
+
+use self::files::credentials_files;
 use super::screen::{Colour, Screen, length, named};
 use crate::instant::{Instant, duration};
 use crate::json::Value;
@@ -240,15 +243,6 @@ fn messages(screen: &mut Screen, messages: &Value) {
         named("a corrupt database was moved to", messages.get("set_aside")),
     ];
     screen.part("Messages", "", messages, &details);
-}
-
-fn credentials_files(screen: &mut Screen, files: &Value) {
-    if !files.is_object() {
-        return;
-    }
-    let path = |file: &Value| file.get("path").text().map(str::to_owned);
-    let details: Vec<Option<String>> = files.get("files").items().iter().map(path).collect();
-    screen.part("Files", "", files, &details);
 }
 
 fn local_mqtt(screen: &mut Screen, mqtt: &Value) {

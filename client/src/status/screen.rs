@@ -57,6 +57,13 @@ impl Screen {
 
     /// Adds a part of the daemon: its phase, since when, its details if there are any, and its problem.
     pub(super) fn part(&mut self, title: &str, prefix: &str, part: &Value, details: &[Option<String>]) {
+        self.phase(title, prefix, part);
+        self.details(details);
+        self.problem(part.get("problem"));
+    }
+
+    /// Adds the phase of a part, and since when it is in that.
+    pub(super) fn phase(&mut self, title: &str, prefix: &str, part: &Value) {
         let phase = part
             .get("phase")
             .text()
@@ -66,9 +73,12 @@ impl Screen {
             first.push_str(&format!(", {lasting}"));
         }
         self.lines(title, &first, None);
+    }
+
+    /// Adds details, if there are any.
+    pub(super) fn details(&mut self, details: &[Option<String>]) {
         let details: Vec<&str> = details.iter().flatten().map(String::as_str).collect();
         self.lines("", &details.join(", "), None);
-        self.problem(part.get("problem"));
     }
 
     pub(super) fn problem(&mut self, problem: &Value) {
@@ -86,8 +96,13 @@ impl Screen {
             Some("factory") => (Colour::Red, Some("this needs somebody at the device: check its token")),
             _ => (Colour::Red, None),
         };
+        self.fault(message, problem.get("next_step").text().or(otherwise), colour);
+    }
+
+    /// Adds what is wrong, and what to do.
+    pub(super) fn fault(&mut self, message: &str, step: Option<&str>, colour: Colour) {
         self.lines("", &format!("problem: {message}"), Some(colour));
-        if let Some(step) = problem.get("next_step").text().or(otherwise) {
+        if let Some(step) = step {
             self.lines("", &format!("next: {step}"), Some(colour));
         }
     }

@@ -1,7 +1,7 @@
 //! Mistakes in a user's AWS files: faults in their text, permissions, and names that nothing understands; and variables that contradict
 //! each other.
 
-use gatepost_client::aws_files::{Environment, FileContents, Hint, Profiles, ReadFile};
+use gatepost_client::aws_files::{Environment, FileContents, Hint, ONE_PROFILE, Profiles, ReadFile};
 
 use crate::problem::Problem;
 
@@ -34,20 +34,10 @@ pub fn problems(files: &FileContents, profiles: &Profiles, uid: u32) -> Vec<Prob
     problems
 }
 
-/// Returns a problem if programs with these variables disagree about which profile is named. botocore prefers AWS_DEFAULT_PROFILE; the SDKs
-/// for Go and Ruby prefer AWS_PROFILE; those for JavaScript, Java and Rust know no other variable than that.
+/// Returns a problem if programs with these variables disagree about which profile is named.
 pub fn two_profiles(environment: &Environment) -> Option<Problem> {
-    let default = environment.filled("AWS_DEFAULT_PROFILE")?;
-    let message = match environment.filled("AWS_PROFILE") {
-        Some(profile) if profile != default => {
-            "AWS_DEFAULT_PROFILE and AWS_PROFILE name two profiles: the AWS CLI and boto3 use the first, and other SDKs use the second"
-        }
-        None if default != "default" => {
-            "AWS_DEFAULT_PROFILE is set without AWS_PROFILE: the SDKs for JavaScript, Java and Rust do not know that variable"
-        }
-        _ => return None,
-    };
-    Some(Problem::configuration(message).next("name the profile by AWS_PROFILE, and unset AWS_DEFAULT_PROFILE"))
+    let message = environment.two_profiles()?;
+    Some(Problem::configuration(message).next(ONE_PROFILE))
 }
 
 fn unreadable(file: &ReadFile) -> Option<Problem> {

@@ -35,17 +35,9 @@ pub fn programs_of(user: &str, uid: u32) -> Vec<ProgramEnvironment> {
 /// Returns the variables of this process, if it is the user's.
 fn own(uid: u32) -> Option<ProgramEnvironment> {
     let is_own = rustix::process::geteuid().as_raw() == uid;
-    let variables = || {
-        std::env::vars_os().map(|(name, value)| {
-            (
-                name.to_string_lossy().into_owned(),
-                value.to_string_lossy().into_owned(),
-            )
-        })
-    };
     is_own.then(|| ProgramEnvironment {
         name: "this shell".to_owned(),
-        environment: Environment::new(variables()),
+        environment: Environment::of_this_process(),
     })
 }
 

@@ -105,6 +105,11 @@ impl CertificateRollover {
         self.trial = Some(Trial { candidate, opening });
     }
 
+    /// Returns whether a candidate waits for its trial.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.candidate.is_some() && self.trial.is_none()
+    }
+
     /// Returns the outcome of the trial under way. Cancel safe.
     pub(super) async fn opened(&mut self) -> (Arc<Identity>, Opened) {
         let Some(Trial { candidate, opening }) = &mut self.trial else {

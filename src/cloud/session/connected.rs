@@ -7,6 +7,7 @@ use log::Level;
 use tokio::time::{Instant, timeout};
 
 use super::certificate_rollover::Connected;
+use super::refused_retry::RefusedRetry;
 use super::rollover::{complete_rollover, find_successor, report_trial_failure, start_trial};
 use super::settings::{self, Effect};
 use super::state::{Session, wait_for_shutdown};
@@ -65,10 +66,15 @@ pub(super) async fn use_connection(
     let since = Instant::now();
     session.traffic.announce_online(&mut connection, thing_name);
     find_successor(session, identity, since);
+    let mut refused = RefusedRetry::default();
     loop {
         subscriber::requests::drive(&mut session.traffic.subscriber, &mut connection).await;
         if session.traffic.subscriber.take_changed() {
             report_standing_problem(session, thing_name);
+        }
+        if refused.has_ended(session.traffic.is_settled() && !session.rollover.is_under_way()) {
+            report_standing_problem(session, thing_name);
+            session.reporters.asked_again();
         }
         tokio::select! {
             event = connection.next() => match event {
@@ -94,6 +100,15 @@ pub(super) async fn use_connection(
             }
             () = session.inputs.recovery.network_changed() => connection.check_alive(),
             () = session.rollover.due() => start_trial(session),
+            () = session.inputs.retry.requested() => refused.request(Instant::now()),
+            () = refused.due() => {
+                let has_refused = session.traffic.ask_again(&mut connection, thing_name);
+                let has_candidate = session.rollover.is_waiting();
+                if has_candidate {
+                    start_trial(session);
+                }
+                refused.carried_out(Instant::now(), has_refused || has_candidate);
+            }
             (candidate, opened) = session.rollover.opened() => match opened {
                 Ok(next) => {
                     // If both have the same client ID, AWS has closed this connection already.

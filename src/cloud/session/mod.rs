@@ -18,6 +18,7 @@ mod presence_report;
 mod problems;
 mod publish_rate;
 mod publisher;
+mod refused_retry;
 mod reporters;
 mod rollover;
 mod settings;

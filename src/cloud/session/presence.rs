@@ -189,6 +189,20 @@ impl Presence {
         }
     }
 
+    /// Starts again with the first mode. Returns whether AWS had refused one.
+    pub(super) fn forget_refusal(&mut self) -> bool {
+        let was_refused = self.refused.take().is_some();
+        if was_refused {
+            self.mode = Mode::Retained;
+        }
+        was_refused
+    }
+
+    /// Returns whether AWS has answered the last announcement.
+    pub(super) fn is_settled(&self) -> bool {
+        self.in_flight.is_none()
+    }
+
     /// Handles AWS's answer. Returns whether AWS refused the announcement, or `None` if the answer is for another message.
     pub(super) async fn answered(&mut self, packet_id: u16, code: ReasonCode) -> Option<bool> {
         let answered = self.in_flight.take_if(|in_flight| in_flight.packet_id == packet_id)?;

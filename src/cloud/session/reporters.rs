@@ -35,6 +35,11 @@ impl SessionReporters {
         self.session.details(|details| details.attempts += 1);
     }
 
+    /// Counts a request of an operator on an open connection, once AWS has answered everything that it was asked for again.
+    pub(super) fn asked_again(&self) {
+        self.session.details(|details| details.retries += 1);
+    }
+
     /// Reports a connection after CONNACK.
     pub(super) fn connected(&self, client_id: String, certificate_id: &str, terms: Terms, problem: Option<Problem>) {
         self.session.report_with(SessionPhase::Connected, problem, |details| {

@@ -195,6 +195,19 @@ impl Subscriber {
         self.has_changed = true;
     }
 
+    /// Ends all waits after refusals and missing answers. Returns whether there was any.
+    pub(super) fn ask_again(&mut self) -> bool {
+        let now = Instant::now();
+        let has_refused = self.refusals.end_all(now);
+        self.has_changed |= self.refusals.has_ended(now);
+        self.unsubscribe_not_before.take().is_some() || has_refused
+    }
+
+    /// Returns whether AWS has answered every request.
+    pub(super) fn is_settled(&self) -> bool {
+        self.in_flight.is_none() && self.writing.is_none()
+    }
+
     /// Returns whether the search for a filter that ends connections has made progress since the last call.
     pub(super) fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.made_progress)

@@ -66,6 +66,21 @@ impl Traffic {
         self.presence.announce(sink, thing_name, State::Online);
     }
 
+    /// Asks AWS again for everything that it has refused and that otherwise waits: filters, and presence. Returns whether there was any.
+    pub(super) fn ask_again(&mut self, sink: &mut dyn PacketSink, thing_name: &str) -> bool {
+        let has_filters = self.subscriber.ask_again();
+        let has_presence = self.presence.forget_refusal();
+        if has_presence {
+            self.announce_online(sink, thing_name);
+        }
+        has_filters || has_presence
+    }
+
+    /// Returns whether AWS has answered all announcements and subscriptions.
+    pub(super) fn is_settled(&self) -> bool {
+        self.presence.is_settled() && self.subscriber.is_settled()
+    }
+
     /// Announces that the gateway goes offline. If the announcement cannot be sent, the will must be published instead.
     pub(super) fn announce_offline(&mut self, sink: &mut dyn PacketSink, thing_name: &str) -> Farewell {
         match self.presence.announce(sink, thing_name, State::Offline) {

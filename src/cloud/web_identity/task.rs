@@ -12,6 +12,7 @@ use crate::cloud::recovery::{Recovery, RecoveryListener};
 use crate::cloud::sts::{Sts, StsError};
 use crate::credentials::{CredentialCache, Credentials, WebToken, WebTokenPhase, WebTokenReporter};
 use crate::problem::Problem;
+use crate::retry::{Retries, RetryListener, RetryTarget};
 
 /// Requested lifetime of a token. It proves an identity for a login and is not meant to last; AWS allows 1 to 60 minutes.
 const LIFETIME: Duration = Duration::from_secs(900);
@@ -21,6 +22,8 @@ const SHORTEST: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(5);
 /// Minimum time between two requests.
 const LEAST_GAP: Duration = Duration::from_secs(1);
+/// Minimum time between two requests if an operator asks for the second, because operators may ask often.
+const RETRY_GAP: Duration = Duration::from_secs(10);
 /// Longest time between two looks for the credentials that sign the request.
 const LOOK: Duration = Duration::from_secs(10);
 /// All but the unreserved characters of RFC 3986, as SigV4 demands.
@@ -37,12 +40,15 @@ pub struct WebTokenInputs {
     pub clock: SharedClock,
     /// Signals when AWS may be reachable again.
     pub recovery: Recovery,
+    /// Requests of an operator.
+    pub retries: Retries,
 }
 
 /// The task of one audience.
 pub(super) struct WebTokenTask {
     inputs: WebTokenInputs,
     recovery: RecoveryListener,
+    retry: RetryListener,
     reporter: WebTokenReporter,
     schedule: Schedule,
 }
@@ -57,6 +63,9 @@ impl WebTokenTask {
     pub(super) fn new(inputs: WebTokenInputs, reporter: WebTokenReporter, random: fastrand::Rng) -> Self {
         Self {
             recovery: inputs.recovery.listen(),
+            retry: inputs
+                .retries
+                .listen(RetryTarget::WebToken(reporter.audience().to_owned())),
             inputs,
             reporter,
             schedule: Schedule::new(random),
@@ -79,11 +88,13 @@ impl WebTokenTask {
             self.reporter
                 .status()
                 .details(|details| details.next_refresh = Some(next));
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = self.recovery.wait_for_signal(), if is_unreached => {}
-            }
-            sleep_until(asked + LEAST_GAP).await;
+            self.retry.forget();
+            let gap = tokio::select! {
+                () = sleep(wait) => LEAST_GAP,
+                () = self.recovery.wait_for_signal(), if is_unreached => LEAST_GAP,
+                () = self.retry.requested() => RETRY_GAP,
+            };
+            sleep_until(asked + gap.min(wait)).await;
         }
     }
 
@@ -115,7 +126,10 @@ impl WebTokenTask {
                 (None, Some(_)) => WebTokenPhase::Failing,
                 (None, None) => WebTokenPhase::Waiting,
             };
-            self.reporter.status().report(phase, problem);
+            // The next request follows the credentials, at no known time.
+            self.reporter
+                .status()
+                .report_with(phase, problem, |details| details.next_refresh = None);
             let _ = timeout(LOOK, self.inputs.cache.default_set_changed()).await;
         }
     }
@@ -183,24 +197,4 @@ fn query(audience: &str, lifetime: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_audience_can_stand_in_the_query() {
-        for (audience, shown) in [
-            ("vault", "vault"),
-            ("https://vault.example", "https%3A%2F%2Fvault.example"),
-            ("a b&c=d", "a%20b%26c%3Dd"),
-            ("ä", "%C3%A4"),
-            ("urn:x~y_z-1.2", "urn%3Ax~y_z-1.2"),
-        ] {
-            assert_eq!(
-                query(audience, LIFETIME),
-                format!(
-                    "Action=GetWebIdentityToken&Audience.member.1={shown}&DurationSeconds=900&SigningAlgorithm=RS256&Version=2011-06-15"
-                )
-            );
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use crate::local::access::Permission;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
 use crate::local::http::{self, ApiError, Response, parse_query};
-use crate::problem::Problem;
+use crate::problem::{Problem, quoted};
 
 /// Maximum length of an audience (AWS STS API Reference, GetWebIdentityToken).
 const MAX_AUDIENCE: usize = 1000;
@@ -16,10 +16,8 @@ pub fn get(context: &ApiContext, caller: &Caller, query: Option<&str>) -> Result
     let audience = parse_audience(query)?;
     context.authorize(caller, Permission::Token(&audience), "")?;
     let clock = &*context.clock;
-    let cached = context.cache.web_tokens().get(&audience, clock).ok_or_else(|| {
-        let message = "no access rule names this audience any more";
-        ApiError::new(StatusCode::NOT_FOUND, "unknown_audience", message)
-    })?;
+    let cached = context.cache.web_tokens().get(&audience, clock);
+    let cached = cached.ok_or_else(|| unknown_audience(context, &audience))?;
     if let Some(token) = cached.token.filter(|token| token.is_usable(clock)) {
         return Ok(http::ok("application/json", token.body().expose()));
     }
@@ -27,6 +25,16 @@ pub fn get(context: &ApiContext, caller: &Caller, query: Option<&str>) -> Result
     Err(ApiError::not_ready(
         &problem.unwrap_or_else(|| Problem::wait("AWS is being asked for the token")),
     ))
+}
+
+/// Returns the error for an audience that no rule names. A rule that names it may be there and not loaded.
+pub(super) fn unknown_audience(context: &ApiContext, audience: &str) -> ApiError {
+    let message = format!("no access rule names the audience {}", quoted(audience));
+    let error = ApiError::new(StatusCode::NOT_FOUND, "unknown_audience", message);
+    match context.unloaded_change("access") {
+        Some(remark) => error.hint(remark),
+        None => error.hint("name it in the tokens of an [[access]] rule"),
+    }
 }
 
 fn parse_audience(query: Option<&str>) -> Result<String, ApiError> {

@@ -11,7 +11,7 @@ use crate::problem::Problem;
 /// Returns a problem for each file whose owner does not exist. The other files are not affected, and a package may create the account
 /// after gatepost was configured.
 pub fn find_files_for_nobody(files: &[CredentialsFile]) -> Vec<Problem> {
-    let problem = |file: &CredentialsFile| Some(of_entry(Reader::look_up(&file.owner).err()?, &file.place));
+    let problem = |file: &CredentialsFile| Some(of_entry(Reader::look_up(&file.owner).err()?, file));
     files.iter().filter_map(problem).collect()
 }
 
@@ -21,7 +21,7 @@ pub fn examine_credentials_files(config: &Config) -> Vec<Problem> {
     let (writer, record) = (Account::current(), Record::read(&config.folders.runtime));
     let problem = |file: &CredentialsFile| {
         let problem = examine(file, config, &writer, &record).err()?;
-        Some(of_entry(problem, &file.place))
+        Some(of_entry(problem, file))
     };
     config.credentials_files.iter().filter_map(problem).collect()
 }

@@ -27,8 +27,10 @@ use crate::config::CredentialsFile;
 use crate::credentials::{CredentialCache, SetChanges, USABLE_MARGIN};
 use crate::event::Event;
 use crate::problem::Problem;
+use crate::retry::RetryListener;
 use crate::status::{
-    CredentialsFileDetails, CredentialsFilesDetails, CredentialsFilesPart, CredentialsFilesPhase, Reporter, StatusHub,
+    CredentialsFileDetails, CredentialsFileState, CredentialsFilesDetails, CredentialsFilesPart, CredentialsFilesPhase,
+    Reporter, StatusHub,
 };
 
 /// The longest time until files are looked at again. Timers stop while the machine is suspended, and expiry does not.
@@ -67,8 +69,9 @@ impl CredentialsFiles {
         self.entries.send_replace(entries);
     }
 
-    /// Writes and removes files as credentials come and expire. Runs for as long as the daemon.
-    pub async fn keep(self: Rc<Self>, cache: CredentialCache, clock: SharedClock) {
+    /// Writes and removes files as credentials come and expire, and when an operator requests it by `retry`. Runs for as long as the
+    /// daemon.
+    pub async fn keep(self: Rc<Self>, cache: CredentialCache, clock: SharedClock, mut retry: RetryListener) {
         let mut entries = self.entries.subscribe();
         let mut changes = SetChanges::new(cache.clone());
         let mut files = Some(Files::of_earlier_run(&self.runtime));
@@ -99,6 +102,7 @@ impl CredentialsFiles {
             tokio::select! {
                 changed = entries.changed() => if changed.is_err() { return },
                 () = changes.changed() => {}
+                () = retry.requested() => {}
                 () = sleep(if has_failed { wait.min(RETRY) } else { wait }), if is_used => {}
             }
         }
@@ -120,18 +124,25 @@ impl CredentialsFiles {
         let is_complete = desired.iter().all(|desired| matches!(desired.content, Some(Ok(_))));
         let files = desired.iter().zip(&problems).map(|(desired, problem)| {
             let is_written = problem.is_none() && desired.content.is_some();
+            let state = match (problem, &desired.content) {
+                (Some(_), _) => CredentialsFileState::Failed,
+                (None, Some(_)) => CredentialsFileState::Written,
+                (None, None) => CredentialsFileState::NoCredentials,
+            };
             CredentialsFileDetails {
                 path: desired.file.path.clone(),
                 role_alias: desired.file.role_alias.clone(),
                 owner: desired.file.owner.to_string(),
                 format: desired.file.format.word(),
+                state,
                 expiration: expiration(&desired.file, cache, clock).filter(|_| is_written),
                 problem: problem.as_ref().map(ToString::to_string),
+                next_step: problem.as_ref().and_then(|problem| problem.next_step.clone()),
             }
         });
         let files: Vec<CredentialsFileDetails> = files.collect();
         let in_entry = |(desired, problem): (&DesiredFile, Option<Problem>)| {
-            Some(problems::of_entry(problem?, &desired.file.place).about(Event::CredentialsFileProblem))
+            Some(problems::of_entry(problem?, &desired.file).about(Event::CredentialsFileProblem))
         };
         let problem = Problem::joined(desired.iter().zip(problems).filter_map(in_entry).collect());
         let phase = match is_complete && problem.is_none() {
@@ -143,8 +154,10 @@ impl CredentialsFiles {
             // There is nothing to say about a part that is not configured.
             return false;
         }
-        self.reporter
-            .report_with(phase, problem, |details| details.files = files);
+        self.reporter.report_with(phase, problem, |details| {
+            details.files = files;
+            details.attempts += 1;
+        });
         has_failed
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::file::Found;
+use crate::config::CredentialsFile;
 use crate::foreign_text::clean;
 use crate::problem::Problem;
 
@@ -41,6 +42,12 @@ pub fn not_removed(path: &Path, error: &io::Error) -> Problem {
     Problem::configuration(message).next("remove it")
 }
 
+/// Returns the problem of a file that can be neither replaced nor removed. Why, is the problem of its replacement.
+pub fn expired(path: &Path) -> Problem {
+    let message = format!("{} holds keys that have expired", path.display());
+    Problem::configuration(message)
+}
+
 /// Returns the problem of something else in the place of the file.
 pub fn occupied(path: &Path, found: Found) -> Problem {
     let name = path.display();
@@ -59,9 +66,11 @@ pub fn occupied(path: &Path, found: Found) -> Problem {
 }
 
 /// Adds which file of which entry a problem is about.
-pub fn of_entry(problem: Problem, place: &str) -> Problem {
-    Problem {
-        message: format!("{place}: {}", problem.message),
-        ..problem
-    }
+pub fn of_entry(problem: Problem, entry: &CredentialsFile) -> Problem {
+    let (place, path) = (&entry.place, entry.path.display().to_string());
+    let message = match problem.message.contains(&path) {
+        true => format!("{place}: {}", problem.message),
+        false => format!("{place} ({path}): {}", problem.message),
+    };
+    Problem { message, ..problem }
 }

@@ -16,6 +16,7 @@ use super::folder;
 use super::problems;
 use super::record::Record;
 use crate::config::{CredentialsFile, default_folder};
+use crate::credentials::LONGEST_LIFETIME;
 use crate::problem::Problem;
 
 /// A file as it should be now.
@@ -70,21 +71,35 @@ impl Files {
         }
         self.remove_unknown(&paths);
         let mut apply = |desired: &DesiredFile| {
-            let problem = self.apply(desired).err();
-            if problem.is_some() {
-                self.remove_expired(desired);
-            }
-            problem
+            let problem = self.apply(desired).err()?;
+            let not_removed = self.remove_expired(desired).err();
+            Problem::joined([problem].into_iter().chain(not_removed).collect())
         };
         desired.iter().map(&mut apply).collect()
     }
 
-    /// Removes a file that cannot be replaced, once its keys have expired. Its problem is reported already.
-    fn remove_expired(&mut self, desired: &DesiredFile) {
+    /// Removes a file that cannot be replaced, once its keys have expired. An earlier run may have written it.
+    fn remove_expired(&mut self, desired: &DesiredFile) -> Result<(), Problem> {
         let path = &desired.file.path;
-        let written = self.written.get(path);
-        if written.is_some_and(|written| written.end <= desired.life.start) {
-            let _ = self.remove(path, None);
+        let now = desired.life.start;
+        let latest = now.saturating_add(LONGEST_LIFETIME);
+        let known = self.written.get(path).map(|written| written.end);
+        let end = known.or_else(|| self.record.end(path)).unwrap_or_else(|| {
+            // It is not known when the keys end, but no keys live longer than this.
+            let version = String::new();
+            self.written.insert(path.clone(), Written { version, end: latest });
+            latest
+        });
+        // An end later than that is by the clock of another boot.
+        if now < end && end <= latest {
+            return Ok(());
+        }
+        let is_recorded = self.record.contains(path);
+        let reader = Reader::look_up(&desired.file.owner).ok();
+        match self.remove(path, reader.and_then(|reader| reader.uid)) {
+            Err(_) if is_recorded => Err(problems::expired(path)),
+            // A file that gatepost may never have written is not accused of anything.
+            _ => Ok(()),
         }
     }
 
@@ -129,6 +144,7 @@ impl Files {
             .and_then(|()| file::replace(&folder, name, content, reader.token_reader));
         outcome.map_err(|error| problems::unwritable(path, &error))?;
         let end = desired.life.end;
+        self.record.set_end(path, end);
         self.written.insert(path.clone(), Written { version, end });
         Ok(())
     }

@@ -23,6 +23,7 @@ use crate::local::http::{ApiError, Response, single_header};
 use crate::local::limits::{Origin, PER_ORIGIN};
 use crate::local::loopback::Loopback;
 use crate::problem::Problem;
+use crate::retry::RetryTarget;
 
 /// Start of the Authorization header of a request that an SDK has signed (SigV4).
 const SIGNED: &[u8] = b"AWS4-HMAC-SHA256 ";
@@ -32,14 +33,18 @@ const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token"
 /// Listens as configured, writes the token files and serves callers, for as long as the daemon runs.
 pub async fn listen_on_loopback(context: Rc<ApiContext>, connections: Connections) {
     let mut configured = context.loopback.watch();
+    let mut retry = context.retries.listen(RetryTarget::Listeners);
     loop {
         let loopback = configured.borrow_and_update().clone();
         let listening = async {
             match &loopback {
                 Some(loopback) => {
-                    let socket = loopback.start(&context.access).await;
+                    let socket = loopback.start(&context.access, &mut retry).await;
                     let listener = LoopbackListener::new(socket, loopback.clone(), context.clone());
-                    accept_connections(Rc::new(listener), connections.clone()).await;
+                    tokio::select! {
+                        () = accept_connections(Rc::new(listener), connections.clone()) => {}
+                        () = loopback.keep_files(&context.access, &mut retry) => {}
+                    }
                 }
                 None => context.loopback.remove_files().await,
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use log::Level;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::connections::{ConnectionSlot, Connections};
 use super::server::{Listener, accept_connections};
@@ -24,6 +24,7 @@ use crate::local::context::ApiContext;
 use crate::local::limits::Origin;
 use crate::local::mqtt::{Identity, serve};
 use crate::problem::Problem;
+use crate::retry::RetryTarget;
 
 /// Time between two attempts to bind.
 const BIND_INTERVAL: Duration = Duration::from_secs(10);
@@ -76,15 +77,30 @@ async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, ad
         acquired.map_err(|error| (error.to_string(), error.next_step("local-mqtt.listen")))
     };
     let listener = bind_patiently(&context, &address.to_string(), bind).await;
-    accept_connections(Rc::new(MqttAddress { listener, context }), connections).await;
+    let accepting = Rc::new(MqttAddress {
+        listener,
+        context: context.clone(),
+    });
+    let reading = async {
+        let mut retry = context.retries.listen(RetryTarget::Listeners);
+        loop {
+            retry.requested().await;
+            context.mqtt.read_tokens(&context.access).await;
+        }
+    };
+    tokio::select! {
+        () = accept_connections(accepting, connections) => {}
+        () = reading => {}
+    }
 }
 
-/// Binds, trying again while that fails. The error of `bind` is the reason and the next step.
+/// Binds, trying again while that fails, or when an operator requests it. The error of `bind` is the reason and the next step.
 async fn bind_patiently<T>(
     context: &ApiContext,
     shown: &str,
     bind: impl AsyncFn() -> Result<T, (String, String)>,
 ) -> T {
+    let mut retry = context.retries.listen(RetryTarget::Listeners);
     loop {
         match bind().await {
             Ok(listener) => {
@@ -95,7 +111,7 @@ async fn bind_patiently<T>(
             Err((reason, step)) => {
                 let problem = Problem::configuration(format!("MQTT programs cannot connect at {shown}: {reason}"));
                 context.mqtt.status.report_place(shown, Some(problem.next(step)));
-                sleep(BIND_INTERVAL).await;
+                retry.wait(BIND_INTERVAL).await;
             }
         }
     }

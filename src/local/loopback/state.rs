@@ -11,7 +11,6 @@ use std::time::Duration;
 use log::Level;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
 use super::bind_error::BindError;
 use super::port;
@@ -22,6 +21,7 @@ use crate::local::bearer_tokens::{
     BearerTokens, TokenFiles, WriteReason, remove_token_files, seal, unseal, write_token_files,
 };
 use crate::problem::Problem;
+use crate::retry::RetryListener;
 use crate::status::{LoopbackDetails, LoopbackPart, LoopbackPhase, Reporter, StatusHub};
 
 /// Time between two attempts to bind the address.
@@ -60,6 +60,7 @@ impl Loopback {
         let details = LoopbackDetails {
             listen: address.to_string(),
             token_files: Vec::new(),
+            attempts: 0,
         };
         Self {
             address,
@@ -130,9 +131,10 @@ impl Loopback {
         seal(generated, self.address, *self.changes.borrow())
     }
 
-    /// Binds the address, trying again while that fails, and writes the token files. Returns the socket to accept connections from.
-    pub async fn start(&self, access: &RefCell<AccessRules>) -> tokio::net::TcpListener {
-        let (listener, known) = self.acquire_listener().await;
+    /// Binds the address, trying again while that fails, and writes the token files. Returns the socket to accept connections from. An
+    /// operator may end a wait by `retry`.
+    pub async fn start(&self, access: &RefCell<AccessRules>, retry: &mut RetryListener) -> tokio::net::TcpListener {
+        let (listener, known) = self.acquire_listener(retry).await;
         // Locked before the port is marked as bound: otherwise a reload could write files without the inherited tokens.
         let writing = self.writing.lock().await;
         let registered = loop {
@@ -142,21 +144,35 @@ impl Loopback {
                     break registered;
                 }
                 Err(error) => {
-                    self.report_not_listening(&error.into());
-                    sleep(BIND_INTERVAL).await;
+                    self.wait_to_listen(&error.into(), retry).await;
                 }
             }
         };
         let problem = self.write_files(access, known, WriteReason::Start, writing).await;
-        self.reporter.report(LoopbackPhase::Listening, problem);
+        self.report_attempt(LoopbackPhase::Listening, problem);
         registered
     }
 
-    fn report_not_listening(&self, error: &BindError) {
+    /// Reports why the listener does not listen, and waits until the next attempt.
+    async fn wait_to_listen(&self, error: &BindError, retry: &mut RetryListener) {
         let address = self.address;
         let problem = Problem::configuration(format!("the loopback listener cannot have {address}: {error}"));
         let problem = problem.next(error.next_step("loopback.listen"));
-        self.reporter.report(LoopbackPhase::Waiting, Some(problem));
+        self.report_attempt(LoopbackPhase::Waiting, Some(problem));
+        retry.wait(BIND_INTERVAL).await;
+    }
+
+    fn report_attempt(&self, phase: LoopbackPhase, problem: Option<Problem>) {
+        self.reporter
+            .report_with(phase, problem, |details| details.attempts += 1);
+    }
+
+    /// Writes the token files again whenever an operator requests it. Otherwise only a reload does.
+    pub async fn keep_files(&self, access: &RefCell<AccessRules>, retry: &mut RetryListener) {
+        loop {
+            retry.requested().await;
+            self.rewrite_files(access).await;
+        }
     }
 
     /// Writes the token files for the rules of `access` after a reload. A file that is still right stays unchanged, so that
@@ -166,7 +182,7 @@ impl Loopback {
             let writing = self.writing.lock().await;
             let known = BearerTokens::clone(&self.tokens());
             let problem = self.write_files(access, known, WriteReason::Reload, writing).await;
-            self.reporter.report(LoopbackPhase::Listening, problem);
+            self.report_attempt(LoopbackPhase::Listening, problem);
         }
     }
 
@@ -206,7 +222,7 @@ impl Loopback {
 
     /// Returns the inherited listening socket with its tokens, or binds a new one without tokens: while nobody held the port,
     /// another user could bind it and be shown the tokens that programs had.
-    async fn acquire_listener(&self) -> (TcpListener, BearerTokens) {
+    async fn acquire_listener(&self, retry: &mut RetryListener) -> (TcpListener, BearerTokens) {
         let inherited = self.inherited.borrow_mut().listener.take();
         if let Some(listener) = inherited {
             return (listener, self.inherited_tokens());
@@ -219,10 +235,7 @@ impl Loopback {
             let bound = spawn_blocking(move || port::bind(address)).await;
             match bound.unwrap_or_else(|error| Err(io::Error::other(error).into())) {
                 Ok(listener) => return (listener, BearerTokens::default()),
-                Err(error) => {
-                    self.report_not_listening(&error);
-                    sleep(BIND_INTERVAL).await;
-                }
+                Err(error) => self.wait_to_listen(&error, retry).await,
             }
         }
     }

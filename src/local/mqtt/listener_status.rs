@@ -61,7 +61,12 @@ impl ListenerStatus {
         if config.listen.is_none() {
             self.tokens.replace(None);
         }
-        self.reporter.details(|known| *known = details);
+        self.reporter.details(|known| {
+            *known = LocalMqttDetails {
+                attempts: known.attempts,
+                ..details
+            };
+        });
         self.report();
     }
 
@@ -70,12 +75,14 @@ impl ListenerStatus {
         if let Some(known) = self.places.borrow_mut().get_mut(place) {
             *known = problem.map_or(Place::Bound, Place::Failed);
         }
+        self.reporter.details(|details| details.attempts += 1);
         self.report();
     }
 
     /// Records which secrets of the administrator cannot be used.
     pub(super) fn report_tokens(&self, problem: Option<Problem>) {
         self.tokens.replace(problem);
+        self.reporter.details(|details| details.attempts += 1);
         self.report();
     }
 
@@ -101,6 +108,7 @@ fn places(config: LocalMqtt, socket_path: &Path) -> (BTreeMap<String, Place>, Lo
     let details = LocalMqttDetails {
         socket: config.socket.then(|| socket_path.display().to_string()),
         listen: config.listen.map(|address| address.to_string()),
+        attempts: 0,
     };
     let shown = details.socket.iter().chain(&details.listen).cloned();
     (shown.map(|place| (place, Place::Starting)).collect(), details)

@@ -20,6 +20,7 @@ use crate::messages::message::Received;
 use crate::messages::owner::Owner;
 use crate::problem::Problem;
 use crate::qos::Qos;
+use crate::retry::RetryListener;
 
 /// Delay after which a filter that could not be subscribed to is tried again.
 const RETRY: Duration = Duration::from_secs(60);
@@ -65,8 +66,8 @@ pub fn own_subscriptions() -> (OwnSubscriber, OwnSubscriptions) {
 }
 
 impl Inbox {
-    /// Serves subscriptions of gatepost itself until their task ends.
-    pub async fn serve_own(self: Rc<Self>, own: OwnSubscriptions) {
+    /// Serves subscriptions of gatepost itself until their task ends. An operator may end the delay after a failure by `requests`.
+    pub async fn serve_own(self: Rc<Self>, own: OwnSubscriptions, mut requests: RetryListener) {
         let OwnSubscriptions { mut filters, items } = own;
         let mut open: Vec<(String, Subscription)> = Vec::new();
         loop {
@@ -87,7 +88,10 @@ impl Inbox {
                     }
                 }
             }
-            if forward(&mut open, &mut filters, &items, retry).await.is_none() {
+            if forward(&mut open, &mut filters, &items, &mut requests, retry)
+                .await
+                .is_none()
+            {
                 return;
             }
         }
@@ -99,8 +103,11 @@ async fn forward(
     open: &mut Vec<(String, Subscription)>,
     filters: &mut watch::Receiver<Vec<String>>,
     items: &mpsc::Sender<OwnItem>,
+    requests: &mut RetryListener,
     mut retry: Option<Instant>,
 ) -> Option<()> {
+    // Earlier requests were about earlier failures.
+    requests.forget();
     loop {
         let due = async {
             match retry {
@@ -111,6 +118,7 @@ async fn forward(
         tokio::select! {
             changed = filters.changed() => return changed.ok(),
             () = due => return Some(()),
+            () = requests.requested(), if retry.is_some() => return Some(()),
             (index, item) = next_item(open) => match item {
                 Some(StreamItem::Message(delivery)) => items.send(OwnItem::Message(delivery.message)).await.ok()?,
                 Some(StreamItem::End(StreamEnd::Refused(problem))) => {

@@ -10,6 +10,7 @@ use cloudlet::switches::{Answer, Lifetime};
 use rig::{command, user, wait};
 
 use crate::bad_input::check_config;
+use crate::command::{client, contains_all, run};
 use crate::faults::SmallDisk;
 use crate::reload::reload;
 use crate::support::{Gateway, SOON, World};
@@ -227,9 +228,34 @@ fn every_output_names_the_reason_why_a_file_is_not_written() {
     assert_eq!(status["problems"][0]["id"], "credentials-file-problem");
     // Responses on the socket are not affected.
     assert_eq!(world.gateway.credentials().status, 200);
+    // Each file is marked in the status, on the screen as well.
+    let states: Vec<_> = status["credentials_files"]["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["state"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(states, [["failed"; 6].as_slice(), &["written"]].concat(), "{status:#}");
+    let (_, screen, _) = run(&mut client(&world.gateway, &["status"]));
+    let screen = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    contains_all(
+        &screen,
+        &[
+            "mine: failed problem: ",
+            "next: move it away",
+            "0-telemetry.aws: written, expires in ",
+        ],
+    );
     disk.free();
-    wait::until(2 * SOON, "the file on the disk that was full", || {
-        folder.path().join("full/keys").exists()
-    })
-    .unwrap();
+    let (code, said, noted) = run(&mut client(&world.gateway, &["retry", "credentials-files", "--wait"]));
+    assert_eq!(code, 78, "the others still fail: {said}{noted}");
+    contains_all(
+        &said,
+        &[
+            "credentials files: those that failed are tried again now",
+            "not written by gatepost",
+        ],
+    );
+    assert!(!said.contains("No space"), "{said}");
+    assert!(folder.path().join("full/keys").exists());
 }

@@ -16,14 +16,23 @@ pub(super) const RETRY: Command = Command {
             &["--wait", "--timeout"],
             "credentials",
         ),
+        Form::verb(
+            "web-tokens",
+            &[Operand::optional("AUDIENCE", "the audience")],
+            &["--wait", "--timeout"],
+            "web tokens",
+        ),
         Form::verb("enrolment", &[], &["--wait", "--timeout"], "the certificate"),
         Form::verb("token", &[], &["--wait", "--timeout"], "the token"),
+        Form::verb("listeners", &[], &["--wait", "--timeout"], "the listeners"),
+        Form::verb("credentials-files", &[], &["--wait", "--timeout"], "these files"),
     ],
     description: "\
 Once the cause of a failure is fixed, for example a policy at AWS, the next
 attempt may still be minutes away. This command makes the daemon try now, and
-prints what it does. The valid credentials of a role alias are refreshed only if
-you name the alias.
+prints what it does. Valid credentials and web tokens are refreshed only if you
+name the role alias or the audience. A session that is connected asks AWS again
+for what it has refused: the presence topic, and topic filters.
 
 Two attempts are at least 10 s apart, however often you call this, because AWS
 limits them. A token that has rejected a PIN is not tried again: start gatepost
@@ -37,7 +46,7 @@ For root, and for those who may publish and subscribe to everything.",
     notes: "",
     exit_codes: &[
         (0, "done; with --wait: every attempt succeeded"),
-        (66, "no such role alias"),
+        (66, "no such role alias, or no rule names the audience"),
         (
             69,
             "the daemon is not running; with --wait: an attempt failed or did not end in time, or none is possible yet",

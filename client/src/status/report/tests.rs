@@ -32,6 +32,41 @@ fn credentials_files_have_a_title_that_fits_into_its_column() {
 }
 
 #[test]
+fn a_credentials_file_that_failed_is_marked_with_its_cause_and_next_step() {
+    let files = r#"{ "phase": "waiting",
+        "problem": { "remedy": "configuration", "message": "everything at once", "next_step": "all steps" },
+        "files": [
+            { "path": "/run/a.aws", "state": "written", "expiration": "2026-11-22T20:00:00Z", "problem": null, "next_step": null },
+            { "path": "/srv/b.env", "state": "failed", "expiration": null,
+              "problem": "the folder /srv does not exist; next: install -d /srv", "next_step": "install -d /srv" },
+            { "path": "/run/c.aws", "state": "failed", "problem": "no advice", "next_step": null },
+            { "path": "/run/d.aws", "state": "no-credentials", "problem": null, "next_step": null }
+        ] }"#;
+    let document = include_str!("ready.json").replacen('{', &format!(r#"{{ "credentials_files": {files},"#), 1);
+    let text = screen(&document);
+    let lines: Vec<&str> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("Files"))
+        .take_while(|line| !line.is_empty())
+        .map(str::trim_end)
+        .collect();
+    let expires = lines[1].strip_prefix("              /run/a.aws: written, ");
+    assert!(expires.is_some_and(|rest| rest.starts_with("expire")), "{text}");
+    assert_eq!(lines[0], "Files         waiting");
+    assert_eq!(
+        lines[2..],
+        [
+            "              /srv/b.env: failed",
+            "              problem: the folder /srv does not exist",
+            "              next: install -d /srv",
+            "              /run/c.aws: failed",
+            "              problem: no advice",
+            "              /run/d.aws: no credentials",
+        ]
+    );
+}
+
+#[test]
 fn a_wrong_clock_is_shown_and_changes_no_end_of_credentials() {
     for (skew, shown, expires) in [
         ("0", None, "expires in 42 min"),

@@ -118,6 +118,12 @@ impl Refusals {
         SessionEvent::Refused(filter.to_owned(), why)
     }
 
+    /// Lets every filter be requested again. Another refusal waits for longer all the same. Returns whether any was refused.
+    pub(super) fn end_all(&mut self, now: Instant) -> bool {
+        let waiting = self.all.values_mut().filter(|refused| refused.until > now);
+        waiting.map(|refused| refused.until = now).count() > 0
+    }
+
     /// Forgets the refusal of a filter that AWS has granted.
     pub(super) fn forget(&mut self, filter: &str) {
         self.all.remove(filter);
@@ -237,6 +243,23 @@ mod tests {
         let later = now + MAX_DELAY;
         assert!(refusals.all_set_aside(later).is_empty() && !refusals.is_set_aside("a", later));
         assert!(!refusals.has_ended(now) && refusals.has_ended(later) && !refusals.has_ended(later));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operator_ends_each_wait_and_the_next_one_is_longer_all_the_same() {
+        let mut refusals = Refusals::default();
+        let now = Instant::now();
+        assert!(!refusals.end_all(now), "nothing is refused");
+        refusals.refuse("refused", with_stream(1), MIN_DELAY, why());
+        refusals.set_aside("aside", with_stream(1), why(), SystemTime::UNIX_EPOCH);
+        assert!(refusals.end_all(now) && refusals.has_ended(now));
+        for filter in ["refused", "aside"] {
+            assert!(!is_refused(&mut refusals, filter, now), "{filter}");
+        }
+        assert!(refusals.all_set_aside(now).is_empty() && !refusals.end_all(now));
+        refusals.refuse("refused", with_stream(1), MIN_DELAY, why());
+        assert!(is_refused(&mut refusals, "refused", now + MIN_DELAY));
+        assert!(!is_refused(&mut refusals, "refused", now + 2 * MIN_DELAY));
     }
 
     #[tokio::test(start_paused = true)]

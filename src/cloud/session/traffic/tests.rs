@@ -275,4 +275,13 @@ async fn refused_presence_is_announced_in_another_manner_and_reported() {
     let why = bench.traffic.problem("gw-1").unwrap();
     assert!(why.message.contains("refuses the presence topic"), "{why}");
     assert!(bench.sent().is_empty());
+    // Not again for an hour, unless an operator asks.
+    assert!(bench.traffic.is_settled());
+    assert!(bench.traffic.ask_again(&mut bench.sink, "gw-1"));
+    assert!(!bench.traffic.is_settled());
+    let sent = bench.sent();
+    bench.answer(&sent, everything).await;
+    assert_eq!(bench.traffic.problem("gw-1"), None);
+    assert!(bench.traffic.is_settled() && !bench.traffic.ask_again(&mut bench.sink, "gw-1"));
+    assert!(bench.sent().is_empty(), "nothing is refused any more");
 }
