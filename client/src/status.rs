@@ -2,6 +2,7 @@
 
 mod document;
 mod field;
+mod identity;
 mod report;
 mod screen;
 mod stopped;

@@ -2,9 +2,37 @@
 
 use serde_json::Value;
 
-use super::lines::ENROLMENT;
+use super::lines::{ENROLMENT, ROTATION};
 use super::report::Report;
 use crate::problem::Problem;
+
+/// Reports the rotation by jobs of AWS IoT, if it is configured.
+pub fn check_rotation(status: &Value, report: &mut Report) {
+    let Some(rotation) = status.pointer("/identity/rotation").filter(|part| part.is_object()) else {
+        return;
+    };
+    let text = |name: &str| rotation.pointer(name)?.as_str();
+    match (text("/problem/message"), text("/job_id"), text("/step")) {
+        (Some(message), ..) => {
+            let problem = Problem::wait(message.to_owned());
+            report.warn(
+                ROTATION,
+                &match text("/problem/next_step") {
+                    Some(step) => problem.next(step.to_owned()),
+                    None => problem,
+                },
+            );
+        }
+        (None, Some(job), step) => {
+            let since = text("/since")
+                .map(|since| format!(" since {since}"))
+                .unwrap_or_default();
+            let step = step.map(|step| format!(", {step}")).unwrap_or_default();
+            report.ok(ROTATION, format!("job {job} rotates the certificate{since}{step}"));
+        }
+        (None, None, _) => report.ok(ROTATION, "no job rotates the certificate"),
+    }
+}
 
 /// Reports enrolment, where a method brings certificates without a person. A problem that needs a person is reported with the
 /// certificate.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::bootstrap;
 use super::daemon::NotRunning;
-use super::lines::{CERTIFICATE, EXPIRY, KEY, MODULE, PIN, TOKEN};
+use super::lines::{BOOTSTRAP, CERTIFICATE, EXPIRY, KEY, MODULE, PIN, TOKEN};
 use super::report::Report;
 use super::token;
 use crate::clock::{SharedClock, SystemClock, rfc3339};
@@ -31,7 +32,10 @@ pub async fn check(
 ) -> Option<(Arc<Identity>, TokenThread)> {
     if why.pin_was_rejected() {
         // Another attempt would count against the token.
-        for check in [MODULE, TOKEN, PIN, KEY, CERTIFICATE, EXPIRY] {
+        let has_bootstrap_key = bootstrap::key_in_token(config).is_some();
+        let bootstrap = Some(BOOTSTRAP).filter(|_| has_bootstrap_key);
+        let checks = [MODULE, TOKEN, PIN, KEY, CERTIFICATE, EXPIRY];
+        for check in checks.into_iter().chain(bootstrap) {
             report.skip(
                 check,
                 "the token has rejected the PIN; gatepost does not try it again before its next start",
@@ -41,7 +45,7 @@ pub async fn check(
     }
     let pin_file = config.token.pin_file.as_deref();
     let pin = PinSource::new(pin_file, config.folders.credentials.as_deref()).or_ask(pin_file, &config.folders.runtime);
-    if !token::check(config, &pin, report) {
+    if !token::check(config, &pin, clock, report) {
         report.skip(CERTIFICATE, "there is no key to compare it with");
         report.skip(EXPIRY, "as above");
         return None;

@@ -64,7 +64,9 @@ checks! {
     OTHER_KEYS = "other-keys", "other keys";
     CERTIFICATE = "certificate", "certificate";
     EXPIRY = "expiry", "expiry";
+    BOOTSTRAP = "bootstrap-certificate", "bootstrap certificate";
     ENROLMENT = "enrolment", "enrolment";
+    ROTATION = "rotation", "rotation by jobs";
     MESSAGES = "messages", "messages";
     ROOT_CA = "root-ca", "root CA";
     PROVISIONING = "provisioning", "provisioning";

@@ -6,6 +6,7 @@
 
 mod access;
 mod aws;
+mod bootstrap;
 mod call;
 mod clock;
 mod daemon;

@@ -69,6 +69,7 @@ pub async fn check(
     );
     report_certificate(&status, &mut verdict, clock, report);
     enrolment::check(&status, report);
+    enrolment::check_rotation(&status, report);
     report_part_findings(&mut verdict, "provisioning", PROVISIONING, report);
     let client = format!(
         "connected to {} as {}",

@@ -1,20 +1,22 @@
 //! Checks from the PKCS#11 module to the key, while no daemon is running.
 
+use super::bootstrap;
 use super::lines::{Check, KEY, MODULE, PIN, TOKEN};
 use super::report::Report;
+use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::problem::{Exit, Problem};
 use crate::token::{Examined, Generate, PinSource, Step, TokenError, examine};
 
-/// Reports each step from the module to the key; returns whether the key was found.
-pub fn check(config: &Config, pin: &PinSource, report: &mut Report) -> bool {
+/// Reports each step from the module to the key, and the bootstrap certificate after them; returns whether the key was found.
+pub fn check(config: &Config, pin: &PinSource, clock: &SharedClock, report: &mut Report) -> bool {
     const STEPS: [(Step, Check); 4] = [
         (Step::Module, MODULE),
         (Step::Token, TOKEN),
         (Step::Pin, PIN),
         (Step::Key, KEY),
     ];
-    let outcome = examine(&config.token, pin);
+    let outcome = examine(&config.token, bootstrap::key_in_token(config), pin);
     let failed = outcome.as_ref().err().map(|(step, _)| *step);
     for (step, name) in STEPS {
         match (&outcome, failed) {
@@ -32,6 +34,8 @@ pub fn check(config: &Config, pin: &PinSource, report: &mut Report) -> bool {
             _ => report.ok(name, passed_message(step, config)),
         }
     }
+    let other = outcome.as_ref().ok().and_then(|examined| examined.other.as_ref());
+    bootstrap::check(config, other, clock, report);
     outcome.is_ok_and(|examined| examined.key.is_some())
 }
 

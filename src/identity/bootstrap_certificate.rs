@@ -65,24 +65,11 @@ impl BootstrapCertificate {
     /// # Errors
     /// If the file has no certificate for this key, or has a private key.
     pub fn with_key(key: &TokenKey) -> Result<Self, Problem> {
-        let NamedKey {
-            certificate,
-            certificate_setting,
-            setting,
-            uri,
-        } = key.name();
-        let file = read_certificates_alone(certificate, certificate_setting)?;
+        let name = key.name();
+        let file = read_certificates_alone(&name.certificate, name.certificate_setting)?;
         let info = key.public().subject_public_key_info();
         let signing_key = Arc::new(key.clone());
-        Self::pair(&file.certificates, Some(&info), signing_key, key.can_tls13()).ok_or_else(|| {
-            let what = format!("has no certificate for the key that {setting} ({uri}) selects in the token");
-            refuse(
-                certificate_setting,
-                certificate,
-                &what,
-                &format!("put the certificate for that key there, or correct {setting}"),
-            )
-        })
+        Self::pair(&file.certificates, Some(&info), signing_key, key.can_tls13()).ok_or_else(|| not_for_key(name))
     }
 
     /// Puts the certificate with this public key before the others; `None` if there is none.
@@ -92,8 +79,7 @@ impl BootstrapCertificate {
         signing_key: Arc<dyn SigningKey>,
         can_tls13: bool,
     ) -> Option<Self> {
-        let is_ours = |der: &&CertificateDer| parse(der).is_some_and(|one| Some(one.public_key().raw) == key_info);
-        let ours = certificates.iter().find(is_ours)?;
+        let ours = select(certificates, key_info)?;
         let leaf = parse(ours)?;
         let (not_after, issuer) = (
             to_system_time(leaf.validity().not_after.timestamp()),
@@ -124,6 +110,11 @@ impl BootstrapCertificate {
         expired(self.not_after, now, name)
     }
 
+    /// Returns the certificate without those of its CAs.
+    pub(super) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.certified.cert.first()
+    }
+
     /// Returns the certificate and the key, for TLS.
     pub(super) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
@@ -140,7 +131,28 @@ pub(super) fn examine_certificate(name: &NamedKey, now: SystemTime) -> Result<Op
     Ok(last_end(&file).and_then(|end| expired(end, now, name.certificate_setting)))
 }
 
-fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+/// Returns the certificate with this public key.
+pub(super) fn select<'a>(
+    certificates: &'a [CertificateDer<'static>],
+    key_info: Option<&[u8]>,
+) -> Option<&'a CertificateDer<'static>> {
+    let is_ours = |der: &&CertificateDer| parse(der).is_some_and(|one| Some(one.public_key().raw) == key_info);
+    certificates.iter().find(is_ours)
+}
+
+pub(super) fn not_for_key(name: &NamedKey) -> Problem {
+    let NamedKey {
+        certificate,
+        certificate_setting,
+        setting,
+        uri,
+    } = name;
+    let what = format!("has no certificate for the key that {setting} ({uri}) selects in the token");
+    let step = format!("put the certificate for that key there, or correct {setting}");
+    refuse(certificate_setting, certificate, &what, &step)
+}
+
+pub(super) fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     X509Certificate::from_der(der).ok().map(|(_, parsed)| parsed)
 }
 
@@ -184,7 +196,7 @@ fn read_certificates(path: &Path, name: &str) -> Result<PemFile, Problem> {
 }
 
 /// Reads a file that must have no private key, because the key belongs into the token.
-fn read_certificates_alone(path: &Path, name: &str) -> Result<PemFile, Problem> {
+pub(super) fn read_certificates_alone(path: &Path, name: &str) -> Result<PemFile, Problem> {
     let file = read_certificates(path, name)?;
     let content = pem_file::Content::PrivateKey;
     match file.has_private_key {

@@ -1,6 +1,7 @@
 //! The gateway's identity: its certificate, the key in the token that belongs to it, and TLS with both.
 
 mod bootstrap_certificate;
+mod bootstrap_facts;
 mod certificate;
 mod chain;
 mod device;
@@ -25,6 +26,7 @@ mod usage;
 mod validity;
 
 pub use bootstrap_certificate::{BootstrapCertificate, CLAIM_NAMES, has_expired};
+pub use bootstrap_facts::BootstrapFacts;
 pub use certificate::{Certificate, Loaded, Source, certificate_id, find_thing_name};
 pub use device_identity::Identity;
 pub use error::CertificateError;

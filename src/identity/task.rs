@@ -165,7 +165,12 @@ impl IdentityTask {
         let renewal = self
             .enrolment_problem()
             .filter(|problem| problem.remedy == Remedy::Configuration);
-        let warning = Problem::joined(renewal.into_iter().chain(warning).collect());
+        let kept_key = self
+            .rotation
+            .borrow()
+            .as_ref()
+            .and_then(|rotation| rotation.key_problem.clone());
+        let warning = Problem::joined(renewal.into_iter().chain(kept_key).chain(warning).collect());
         self.accepted_with_clock_unset = !is_set(&*self.clock);
         self.reporter
             .report_with(IdentityPhase::Ready, warning, |details| describe(details, &identity));

@@ -14,6 +14,16 @@ use crate::problem::Problem;
 
 /// Finds the faults of a device certificate that prevent its use by a TLS client.
 pub(super) fn check_device(path: &Path, device: &X509Certificate) -> Vec<Problem> {
+    let mut found = check_client_usage(path, device);
+    found.extend(extensions::find_faults(device).into_iter().map(|fault| {
+        Problem::configuration(format!("{} {fault}", path.display()))
+            .next("have the request signed again without that extension, or with it once and not critical")
+    }));
+    found
+}
+
+/// Finds the extensions by which a certificate is not for TLS clients.
+pub(super) fn check_client_usage(path: &Path, device: &X509Certificate) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut warn = |what: &str| {
         let message = format!("{} {what}", path.display());
@@ -36,10 +46,6 @@ pub(super) fn check_device(path: &Path, device: &X509Certificate) -> Vec<Problem
         Err(_) => warn("has its key usage twice, or damaged"),
         Ok(_) => {}
     }
-    found.extend(extensions::find_faults(device).into_iter().map(|fault| {
-        Problem::configuration(format!("{} {fault}", path.display()))
-            .next("have the request signed again without that extension, or with it once and not critical")
-    }));
     found
 }
 

@@ -134,6 +134,9 @@ pub struct RotationDetails {
     pub since: Option<String>,
     /// Why the last job has brought no certificate, or why jobs cannot be received.
     pub problem: Option<Problem>,
+    /// Why the certificate keeps its key, although a new one is wanted. With an automatic method, enrolment reports it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_problem: Option<Problem>,
 }
 
 /// Status fields of enrolment.

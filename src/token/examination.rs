@@ -1,6 +1,8 @@
 //! The result of an examination of the token.
 
 use super::algorithm::KeyAlgorithm;
+use super::error::TokenError;
+use super::public_key::PublicKey;
 use crate::problem::Problem;
 
 /// A step on the way to the key.
@@ -29,6 +31,8 @@ pub struct Examined {
     pub key: Option<KeyAlgorithm>,
     /// The problem of a missing key, for a configuration that does not generate one.
     pub missing: Option<Problem>,
+    /// The key beside the device's that was asked for, or why it cannot be used.
+    pub other: Option<Result<PublicKey, TokenError>>,
     /// The other keys in the token, for messages.
     pub others: Option<String>,
 }

@@ -14,6 +14,7 @@ mod handle;
 mod key_checks;
 mod keys;
 mod login;
+mod lookup;
 mod module;
 mod named_key;
 mod names;

@@ -12,13 +12,14 @@ use super::config::TokenConfig;
 use super::error::TokenError;
 use super::keys::{self, Search};
 use super::login::Logins;
+use super::lookup::look_up;
 use super::module::{finalize, load};
 use super::named_key::NamedKey;
 use super::opening::{Opened, Opening};
 use super::pin::PinSource;
 use super::proven_key::{ProvenKey, Prover, authenticate};
 use super::public_key::PublicKey;
-use super::{generate, signing, slots, tpm};
+use super::{generate, signing, tpm};
 use crate::heartbeat::Heartbeat;
 use crate::problem::Problem;
 
@@ -130,15 +131,9 @@ impl OpenToken {
         pin: &PinSource,
         logins: &mut Logins,
     ) -> Result<Result<PublicKey, Problem>, TokenError> {
-        self.check_place(name)?;
-        let private = match keys::find(&self.session, name)? {
-            Search::Found(private) => private,
-            Search::Missing { others } => {
-                return Ok(Err(match keys::has_public_key_only(&self.session, &name.uri)? {
-                    true => keys::only_public(name),
-                    false => keys::missing(name, &others),
-                }));
-            }
+        let private = match look_up(&self.context, &self.session, self.slot, name)? {
+            Ok(private) => private,
+            Err(problem) => return Ok(Err(problem)),
         };
         let mut known = self.device_keys.iter().chain(&self.other_keys);
         if let Some(known) = known.find(|key| key.private == private.handle) {
@@ -188,18 +183,6 @@ impl OpenToken {
         self.find(name, pin, logins)?.map_err(TokenError::Device)
     }
 
-    /// Checks that a URI does not name another token than the one that is open.
-    fn check_place(&self, name: &NamedKey) -> Result<(), TokenError> {
-        let info = self
-            .context
-            .get_token_info(self.slot)
-            .map_err(|error| TokenError::from_module("looking at the token", &error))?;
-        match slots::matches(&self.context, self.slot, &info, &name.uri) {
-            true => Ok(()),
-            false => Err(TokenError::configuration(in_another_token(name))),
-        }
-    }
-
     /// Signs with the private key of `key`, and verifies the signature, because a wrong one would look like a fault of the server
     /// or of the certificate.
     pub(super) fn sign(
@@ -246,16 +229,6 @@ impl OpenToken {
         drop(self.session);
         finalize(self.context);
     }
-}
-
-fn in_another_token(name: &NamedKey) -> Problem {
-    let NamedKey { setting, uri, .. } = name;
-    Problem::configuration(format!(
-        "{setting}: {uri} does not match the token that token.key selects, and gatepost opens one token"
-    ))
-    .next(format!(
-        "have the key made in the same token, and name it in {setting} with the token attributes of token.key"
-    ))
 }
 
 fn replaced(name: &NamedKey) -> Problem {

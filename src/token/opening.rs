@@ -14,12 +14,14 @@ use super::error::TokenError;
 use super::examination::{Examined, Step};
 use super::keys::{self, Object, Search};
 use super::login::Logins;
+use super::lookup::look_up;
 use super::module::{finalize, load};
 use super::named_key::NamedKey;
 use super::names::show;
 use super::patience::GENERATION_PATIENCE;
 use super::pin::PinSource;
 use super::proven_key::{ProvenKey, Prover};
+use super::public_key::PublicKey;
 use super::slots::{find_token, open_session};
 use super::uri::KeyUri;
 use super::{generate, tpm};
@@ -27,11 +29,12 @@ use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
 use crate::problem::{Exit, Problem};
 
-/// Opens the token once, generates no key, and closes it again. A wrong PIN counts against the token.
+/// Opens the token once, generates no key, and closes it again. A wrong PIN counts against the token. `other` is a key beside the
+/// device's that is looked for, too.
 ///
 /// # Errors
 /// With the step that failed; those before it have succeeded.
-pub fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step, TokenError)> {
+pub fn examine(config: &TokenConfig, other: Option<NamedKey>, pin: &PinSource) -> Result<Examined, (Step, TokenError)> {
     tpm::check_device(&config.module).map_err(|error| (Step::Token, error))?;
     let context = load(&config.module).map_err(|error| (Step::Module, error))?;
     let examined = Opening {
@@ -41,7 +44,7 @@ pub fn examine(config: &TokenConfig, pin: &PinSource) -> Result<Examined, (Step,
         pin,
         logins: &mut Logins::default(),
     }
-    .examine();
+    .examine(other);
     finalize(context);
     examined
 }
@@ -149,7 +152,7 @@ impl Opening<'_> {
         }
     }
 
-    fn examine(mut self) -> Result<Examined, (Step, TokenError)> {
+    fn examine(mut self, other: Option<NamedKey>) -> Result<Examined, (Step, TokenError)> {
         let at = |step| move |error| (step, error);
         let (slot, info) = find_token(self.context, self.config).map_err(at(Step::Token))?;
         let session = open_session(self.context, slot, &info).map_err(at(Step::Token))?;
@@ -170,9 +173,16 @@ impl Opening<'_> {
             login: info.login_required(),
             protected_path: info.protected_authentication_path(),
             key,
+            other: other.map(|name| self.prove_other(&session, slot, &Arc::new(name))),
             missing: key.is_none().then(|| keys::missing(&self.name, &others)),
             others: keys::list_names(&others),
         })
+    }
+
+    /// Proves which public key belongs to a key beside the device's.
+    fn prove_other(&mut self, session: &Session, slot: Slot, name: &Arc<NamedKey>) -> Result<PublicKey, TokenError> {
+        let private = look_up(self.context, session, slot, name)?.map_err(TokenError::configuration)?;
+        Ok(self.prove(session, slot, &private, name)?.public)
     }
 
     fn log_in(&mut self, session: &Session, info: &TokenInfo) -> Result<(), TokenError> {

@@ -3,6 +3,7 @@
 mod files;
 
 use self::files::credentials_files;
+use super::identity::identity;
 use super::screen::{Colour, Screen, length, named};
 use crate::instant::{Instant, duration};
 use crate::json::Value;
@@ -93,43 +94,6 @@ fn configuration(screen: &mut Screen, configuration: &Value) {
         let details = [screen.at("loaded", configuration.get("loaded"))];
         screen.part("Configuration", "", configuration, &details);
     }
-}
-
-fn identity(screen: &mut Screen, identity: &Value, token: &Value) {
-    // The beginning of the certificate ID is enough to recognise it. AWS's tools need all of it, which `gatepost status --json` shows.
-    let certificate = identity.get("certificate_id").text().map(|id| {
-        let short: String = id.chars().take(12).collect();
-        format!("certificate {short}…")
-    });
-    // While there is no certificate, the way to get one matters most; the problem's next step usually names it.
-    let untold = certificate.is_none() && identity.get("problem").get("message").text().is_none();
-    let request = named("signing request", identity.get("csr_path")).filter(|_| untold);
-    let place = named("certificate expected at", identity.get("certificate_path")).filter(|_| untold);
-    let details = [
-        named("thing", identity.get("thing_name")),
-        certificate,
-        named("key", identity.get("key")).filter(|_| identity.get("key").text() != token.get("key").text()),
-        screen.expiry(identity.get("not_after")),
-        request,
-        place,
-        enrolment(screen, identity.get("enrolment")),
-        rotation(identity.get("rotation")),
-    ];
-    screen.part("Identity", "", identity, &details);
-}
-
-/// Shows when the next certificate will be requested, if enrolment is configured.
-fn enrolment(screen: &Screen, enrolment: &Value) -> Option<String> {
-    let next = enrolment.get("next_attempt");
-    match enrolment.get("since").text() {
-        Some(_) => screen.at("a new certificate is asked for again", next),
-        None => screen.at("renewal", next),
-    }
-}
-
-/// Shows the job that rotates the certificate, if there is one.
-fn rotation(rotation: &Value) -> Option<String> {
-    named("rotation by job", rotation.get("job_id"))
 }
 
 /// Shows findings of the verdict about a part, other than the part's own problem.

@@ -51,7 +51,8 @@ impl KeyRenewal {
 
     /// Returns why the last renewal kept the key, where a new one was wanted.
     pub(super) fn obstacle(&self) -> Option<Problem> {
-        let record = self.file.read().filter(|_| self.is_wanted)?;
+        let file = Some(&self.file).filter(|_| self.is_wanted)?;
+        let record = file.read()?;
         record.obstacle.as_ref().map(Refusal::problem)
     }
 

@@ -12,6 +12,8 @@ use rig::token::{Class, SoftHsm, Token as _};
 use rig::wait;
 
 use super::{enrol_at, renew_at};
+use crate::check::check;
+use crate::command::run;
 use crate::support::{self, PIN, SOON, World};
 
 /// The subject of the bootstrap certificate, which is not the gateway's.
@@ -70,6 +72,15 @@ impl Bootstrapping {
         fs::write(self.certificate(), pem).unwrap();
     }
 
+    /// The line of `gatepost check` about the certificate. The daemon is not running.
+    fn check(&self) -> serde_json::Value {
+        let (_, said, noted) = run(&mut check(&self.world.gateway, &self.world.cloud, &["--json"]));
+        let document: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{noted}"));
+        let lines = document["checks"].as_array().unwrap();
+        let line = lines.iter().find(|line| line["id"] == "bootstrap-certificate");
+        line.unwrap_or_else(|| panic!("{document:#}")).clone()
+    }
+
     /// The clients to which a certificate was issued.
     fn clients(&self) -> Vec<String> {
         let of = |event: Event| match event {
@@ -118,6 +129,10 @@ fn promise_11_a_bootstrap_certificate_enrols_and_replaces_an_expired_certificate
     assert!(clients.last().unwrap().contains("gw-1"), "{clients:?}");
     let log = bootstrapping.world.gateway.log();
     assert!(!log.contains(PIN), "{log}");
+    bootstrapping.world.gateway.stop();
+    let line = bootstrapping.check();
+    assert_eq!(line["outcome"], "ok", "{line}");
+    assert!(line["message"].as_str().unwrap().contains("is needed only"), "{line}");
 }
 
 /// Changes one thing about the certificate, its key or its server.
@@ -128,36 +143,42 @@ fn what_is_wrong_with_a_bootstrap_certificate_is_said_with_its_next_step() {
     let mut bootstrapping = Bootstrapping::new(Duration::from_secs(24 * 3600));
     let good = fs::read_to_string(bootstrapping.certificate()).unwrap();
     let config = bootstrapping.world.gateway.config.clone();
-    let cases: [(&str, Change, &str, &str); 9] = [
+    // The last column: what `gatepost check` says without the daemon, which asks no server.
+    let cases: [(&str, Change, &str, &str, &str); 9] = [
         (
             "another CA",
             |of| of.install(&FleetCa::another().unwrap().sign_v3(&of.key.csr_path()).unwrap()),
             "does not accept the bootstrap certificate (TLS alert",
             "trust the CA that has issued it",
+            "it belongs to its key",
         ),
         (
             "expired",
             |of| of.install(&of.factory.sign_v3_valid(&of.key.csr_path(), Validity::Expired).unwrap()),
             "the bootstrap certificate has expired on",
             "put a new certificate",
+            "has expired on",
         ),
         (
             "no such key",
             |of| of.world.gateway.configure("object=idevid", "object=other"),
             "enrolment.est.bootstrap-key: no private key matches",
             "correct enrolment.est.bootstrap-key",
+            "enrolment.est.bootstrap-key: no private key matches",
         ),
         (
             "another key's certificate",
             |of| of.install(&of.factory.for_another_key(SUBJECT).unwrap()),
             "has no certificate for the key that enrolment.est.bootstrap-key",
             "put the certificate for that key there",
+            "has no certificate for the key that enrolment.est.bootstrap-key",
         ),
         (
             "the certificate is not there",
             |of| fs::remove_file(of.certificate()).unwrap(),
             "there is no certificate, and no credential to request the first one with",
             "enrolment.est.bootstrap-certificate",
+            "enrolment.est.bootstrap-certificate: ",
         ),
         (
             "a private key in the certificate's file",
@@ -168,6 +189,7 @@ fn what_is_wrong_with_a_bootstrap_certificate_is_said_with_its_next_step() {
             },
             "private key",
             "",
+            "private key",
         ),
         (
             "another token",
@@ -181,6 +203,7 @@ fn what_is_wrong_with_a_bootstrap_certificate_is_said_with_its_next_step() {
             },
             "does not match the token that token.key",
             "have the key made in the same token",
+            "does not match the token that token.key",
         ),
         (
             "an RSA key of 1024 bits",
@@ -194,15 +217,17 @@ fn what_is_wrong_with_a_bootstrap_certificate_is_said_with_its_next_step() {
             },
             "is RSA with 1024 bits",
             "name another key in enrolment.est.bootstrap-key",
+            "is RSA with 1024 bits",
         ),
         (
             "the public key alone",
             |of| of.token.delete(Class::PrivateKey, "0a").unwrap(),
             "has only the public key for",
             "name the private key in enrolment.est.bootstrap-key",
+            "has only the public key for",
         ),
     ];
-    for (name, change, message, step) in cases {
+    for (name, change, message, step, checked) in cases {
         change(&mut bootstrapping);
         let gateway = &mut bootstrapping.world.gateway;
         gateway.start();
@@ -216,6 +241,13 @@ fn what_is_wrong_with_a_bootstrap_certificate_is_said_with_its_next_step() {
         assert!(!problem.to_string().contains("BEGIN"), "{name}: {problem}");
         gateway.stop();
         assert!(!gateway.state("device.pem").exists(), "{name}");
+        let line = bootstrapping.check();
+        let is_good = name == "another CA";
+        assert_eq!(line["outcome"], if is_good { "ok" } else { "fail" }, "{name}: {line}");
+        assert!(line["message"].as_str().unwrap().contains(checked), "{name}: {line}");
+        assert_eq!(line["next_step"].is_string(), !is_good, "{name}: {line}");
+        assert!(!line.to_string().contains("BEGIN"), "{name}: {line}");
+        let gateway = &mut bootstrapping.world.gateway;
         fs::remove_file(gateway.state("enrolment.json")).ok();
         gateway.config.clone_from(&config);
         bootstrapping.install(&good);

@@ -18,14 +18,14 @@ const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 const RUNTIME_MAX: Duration = Duration::from_secs(20);
 
 /// A gateway with an enrolment program, in the place where the unit's script expects it.
-struct Helped {
-    world: World,
-    folder: TempDir,
+pub struct Helped {
+    pub world: World,
+    pub folder: TempDir,
 }
 
 impl Helped {
     /// Creates it. `variables` are the environment of the program.
-    fn new(variables: &[(&str, String)]) -> Self {
+    pub fn new(variables: &[(&str, String)]) -> Self {
         let mut world = World::new();
         world.gateway.config += "[enrolment]\nmethod = \"helper\"\n";
         let folder = tempfile::tempdir().unwrap();
@@ -55,16 +55,16 @@ impl Helped {
         helped
     }
 
-    fn program(&self) -> PathBuf {
+    pub fn program(&self) -> PathBuf {
         self.folder.path().join("enrol")
     }
 
-    fn write_program(&self, script: &str) {
+    pub fn write_program(&self, script: &str) {
         executable::write(&self.program(), &format!("#!/bin/sh\n{script}\n")).unwrap();
     }
 
     /// Returns a shell script that signs the request on stdin with the fleet's CA.
-    fn sign(&self, days: u32) -> String {
+    pub fn sign(&self, days: u32) -> String {
         let ca = self.world.ca.ca_pem_path();
         let (ca, key) = (ca.display(), ca.with_extension("key"));
         format!(
@@ -74,7 +74,7 @@ impl Helped {
     }
 
     /// Starts the daemon without a record of earlier attempts.
-    fn begin(&mut self) {
+    pub fn begin(&mut self) {
         let _ = fs::remove_file(self.world.gateway.state("enrolment.json"));
         self.world.gateway.start();
     }

@@ -1,5 +1,7 @@
 //! A new key for each certificate (`enrolment.renew-key = "new"`): two labels take turns, and no key is deleted.
 
+mod by_method;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -15,23 +15,25 @@ const JOB: &str = r#"{"operation":"ROTATE_CERTIFICATE"}"#;
 const POLICY: &str = "rotation";
 
 /// A gateway that is online with a certificate which AWS knows, and whose policy is the one that gatepostd prints.
-struct Rotating {
-    world: World,
+pub struct Rotating {
+    pub world: World,
 }
 
 impl Rotating {
     fn new(version: RotatorVersion) -> Self {
-        let mut world = World::new();
+        Self::of(World::new(), version, "")
+    }
+
+    /// Creates it with further lines of `[enrolment]`.
+    pub fn of(mut world: World, version: RotatorVersion, lines: &str) -> Self {
         let chain = format!("ca-chain = \"{}\"\n", world.ca.ca_pem_path().display());
         world.gateway.configure(&chain, "");
         world.gateway.config += &format!(
-            "[enrolment]\nrotation-jobs = true\n[[access]]\nuid = {}\npublish = [\"{{thing}}/#\"]\n",
+            "[enrolment]\nrotation-jobs = true\n{lines}[[access]]\nuid = {}\npublish = [\"{{thing}}/#\"]\n",
             rustix::process::getuid().as_raw()
         );
-        world
-            .cloud
-            .switches()
-            .set(|switches| switches.rotator.version = Some(version));
+        let switches = world.cloud.switches();
+        switches.set(|switches| switches.rotator.version = Some(version));
         world.gateway.start();
         let pem = world.ca.sign_v1(&world.gateway.wait_for_csr()).unwrap();
         let printed = Command::new(env!("CARGO_BIN_EXE_gatepostd"))
@@ -53,19 +55,17 @@ impl Rotating {
         Self { world }
     }
 
-    fn set_fault(&self, fault: Option<RotatorFault>) {
-        self.world
-            .cloud
-            .switches()
-            .set(|switches| switches.rotator.fault = fault);
+    pub fn set_fault(&self, fault: Option<RotatorFault>) {
+        let switches = self.world.cloud.switches();
+        switches.set(|switches| switches.rotator.fault = fault);
     }
 
-    fn create_job(&self, id: &str) {
+    pub fn create_job(&self, id: &str) {
         self.world.cloud.create_job(id, JOB, &[THING]).unwrap();
     }
 
     /// Waits until the job has this status, and verifies that local programs notice nothing meanwhile.
-    fn wait_for_job(&self, id: &str, status: &str) {
+    pub fn wait_for_job(&self, id: &str, status: &str) {
         let has_ended = || {
             assert_eq!(self.world.gateway.credentials().status, 200);
             self.world.cloud.job_status(id, THING) == Some(status)
@@ -74,7 +74,7 @@ impl Rotating {
             .unwrap_or_else(|error| panic!("{error}\n{}", self.world.gateway.log()));
     }
 
-    fn wait_for_step(&self, step: &str) {
+    pub fn wait_for_step(&self, step: &str) {
         self.world.gateway.wait_for_text("identity.rotation.step", step);
     }
 

@@ -61,6 +61,8 @@ pub struct RotationTask {
     key_renewal: KeyRenewal,
     config: IdentityConfig,
     path: PathBuf,
+    /// Whether enrolment runs too, and reports why a certificate keeps its key.
+    is_told_by_enrolment: bool,
     inputs: RotationInputs,
     report: watch::Sender<Option<RotationDetails>>,
     /// The open connection: its certificate, and its number since the start.
@@ -79,6 +81,7 @@ impl RotationTask {
             key_renewal: KeyRenewal::new(config, inputs.token.clone()),
             config: config.identity.clone(),
             path: config.identity.certificate.clone(),
+            is_told_by_enrolment: config.enrolment.automatic_method().is_some(),
             inputs,
             report,
             connection: None,
@@ -285,6 +288,7 @@ impl RotationTask {
             step: record.map(|record| record.step.name()),
             since: record.map(|record| rfc3339(moment(record.since))),
             problem: self.problem.clone(),
+            key_problem: self.key_renewal.obstacle().filter(|_| !self.is_told_by_enrolment),
         };
         self.report.send_if_modified(|known| {
             let is_new = known.as_ref() != Some(&details);

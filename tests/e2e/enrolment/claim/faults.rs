@@ -11,7 +11,7 @@ use crate::command::{client, run};
 use crate::support::SOON;
 
 /// Makes the next attempt now.
-fn retry(claiming: &Claiming) {
+pub fn retry(claiming: &Claiming) {
     let (code, _, error) = run(&mut client(&claiming.world.gateway, &["retry", "enrolment"]));
     assert_eq!(code, 0, "{error}");
 }

@@ -1,6 +1,6 @@
 //! Enrolment by AWS fleet provisioning: the image contains only a claim certificate.
 
-mod faults;
+pub mod faults;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,12 +22,12 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/Provisioning";
 const NAME: &str = "SN-4711";
 
 /// A gateway with a claim certificate, and a cloud with the template, the policies and the role of config/aws.
-struct Claiming {
-    world: World,
+pub struct Claiming {
+    pub world: World,
     claim: CertificateId,
 }
 
-fn shipped(name: &str) -> String {
+pub fn shipped(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/aws").join(name);
     fs::read_to_string(path)
         .unwrap()
@@ -42,7 +42,7 @@ impl Claiming {
         Self::with(&shipped("fleet-provisioning-template.json"), None)
     }
 
-    fn with(template: &str, hook: Option<&str>) -> Self {
+    pub fn with(template: &str, hook: Option<&str>) -> Self {
         Self::in_token(Box::new(SoftHsm::new("gateway", PIN).unwrap()), template, hook)
     }
 
@@ -77,7 +77,7 @@ impl Claiming {
     }
 
     /// Creates a function of the account that runs this script.
-    fn function(&self, name: &str, script: &str) {
+    pub fn function(&self, name: &str, script: &str) {
         let path = self.world.gateway.folder.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -96,7 +96,7 @@ impl Claiming {
     }
 
     /// Waits for a problem of the identity with these words.
-    fn wait_for_problem(&self, words: &str) -> String {
+    pub fn wait_for_problem(&self, words: &str) -> String {
         let says = |problem: &Value| problem.to_string().contains(words);
         self.world.gateway.wait_for("identity.problem", says).to_string()
     }
