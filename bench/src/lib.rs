@@ -3,7 +3,7 @@
 //! - [`caller`], [`load`]: programs that send requests to the socket, one or several at a time
 //! - [`pace`]: a program that sends requests at fixed times, so that no stall goes unseen
 //! - [`storm`]: a program that sends requests as fast as it can
-//! - [`publishers`], [`mqtt_client`]: programs that publish; [`group_commit`] and [`mosquitto`] are the comparisons
+//! - [`publishers`], [`mqtt_client`]: programs that publish; [`group_commit`], [`append`] and [`mosquitto`] are the comparisons
 //! - [`floor`]: the simplest server that sends the same response
 //! - [`start`], [`command`]: processes, from their start to a response or to their end
 //! - [`idle`], [`size`]: the resources of an idle daemon
@@ -11,6 +11,7 @@
 //!
 //! These are not tests: nothing here fails because something was slow.
 
+pub mod append;
 pub mod caller;
 pub mod command;
 pub mod floor;

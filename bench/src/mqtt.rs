@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bench::append::write_and_sync;
 use bench::group_commit::GroupCommit;
 use bench::mosquitto::{Mosquitto, SaveInterval};
 use bench::mqtt_client::MqttClient;
@@ -70,6 +71,7 @@ impl Mqtt<'_> {
             rows.extend(servers.rates(&format!("QoS 1 in, {programs} at a time"))?);
             rows.extend(servers.latencies(&format!("PUBLISH to PUBACK, {programs} at a time"))?);
         }
+        rows.push(self.synced_records()?);
         let servers = self.rounds(|server| {
             let Some(mut client) = server.client(self)? else {
                 return server.pipelined(self);
@@ -133,6 +135,23 @@ impl Mqtt<'_> {
 
     fn topic(&self, program: usize) -> String {
         format!("{}/data/{program}", self.thing)
+    }
+
+    /// Measures the same without any server or database: no durable publish of a single program can be faster.
+    fn synced_records(&self) -> Result<Row> {
+        let (_, records) = LOADS[0];
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let folder = tempfile::tempdir_in(self.folder)?;
+            times.extend(write_and_sync(folder.path(), records)?);
+        }
+        let sample = Sample::new(times).context("no records")?;
+        Ok(Row {
+            what: "a record written into a file and synced, p50".to_owned(),
+            value: Figure::Time(sample.median()),
+            floor: None,
+            budget: Budget::None,
+        })
     }
 
     /// Measures the memory of an idle connection.

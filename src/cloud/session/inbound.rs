@@ -181,7 +181,11 @@ impl Inbound {
                 },
                 Some(outcome) = self.outcomes.1.recv() => outcome,
             };
-            let due = self.due(outcome);
+            let mut due = self.due(outcome);
+            // A program acknowledges many messages at once. Their acknowledgements to AWS then share a write.
+            while let Ok(outcome) = self.outcomes.1.try_recv() {
+                due.extend(self.due(outcome));
+            }
             if !due.is_empty() {
                 return due;
             }

@@ -22,8 +22,6 @@ use crate::mqtt::{Action, Close, MAX_OUTPUT, MAX_PACKET, ReasonCode};
 
 /// Number of bytes per read. The buffer is on the stack, so an idle connection has none.
 const READ_SIZE: usize = 8 * 1024;
-/// Packets that are handled in a row before other connections and HTTP requests get their turn.
-const PACKETS_PER_TURN: u32 = 16;
 /// Time limit for writing the last bytes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -74,8 +72,14 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
     let mut ending = pin!(ending);
     let mut evicted = pin!(async move { connection.evicted().await });
     let signal = client.mailbox.signal.clone();
+    let mut busy = None;
     loop {
         let turn = turn(client, &mut input).await;
+        match turn {
+            Turn::More if busy.is_none() => busy = Some(client.context.mqtt.turns.begin()),
+            Turn::More => {}
+            Turn::Idle | Turn::End(_) => busy = None,
+        }
         timer.observe(!client.server.output().is_empty(), Instant::now());
         match turn {
             Turn::End(close) => return close.map(|close| *close),
@@ -134,6 +138,7 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
 /// Handles the packets that have arrived, and sends what is due.
 async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
     let mut packets = 0;
+    let most = client.context.mqtt.turns.packets();
     loop {
         if let Some(resumes) = client.mailbox.taken_over() {
             return Turn::End(Some(Box::new(client.server.take_over(resumes))));
@@ -159,7 +164,7 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
             return turn;
         }
         packets += std::mem::take(&mut client.cost);
-        if packets >= PACKETS_PER_TURN {
+        if packets >= most {
             client.pace(packets, now);
             return Turn::More;
         }

@@ -32,6 +32,7 @@ mod stored;
 mod subscribe;
 mod tokens;
 mod topics;
+mod turns;
 mod will;
 mod write_timer;
 

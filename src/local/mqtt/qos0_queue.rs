@@ -1,7 +1,7 @@
 //! Queues QoS 0 messages from all MQTT connections for the session: sent within seconds, or dropped and counted. They never touch the disk.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ const MAX_OF_ACCOUNT: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Qos0Queue {
     waiting: RefCell<VecDeque<Waiting>>,
+    /// The number of waiting messages of each account that has some. A program may push thousands a second onto a full queue.
+    of_account: RefCell<HashMap<Rc<str>, usize>>,
     bytes: Cell<usize>,
     added: Notify,
 }
@@ -38,14 +40,15 @@ struct Waiting {
 impl Qos0Queue {
     /// Adds a message. Returns false if there is no room.
     pub(super) fn push(&self, message: Message, account: &Rc<str>) -> bool {
-        let mut waiting = self.waiting.borrow_mut();
         let bytes = self.bytes.get() + size(&message);
-        let of_account = || waiting.iter().filter(|other| other.account == *account).count();
-        if bytes > MAX_BYTES || (waiting.len() >= MAX_OF_ACCOUNT && of_account() >= MAX_OF_ACCOUNT) {
+        let mut of_account = self.of_account.borrow_mut();
+        let known = of_account.get(account).copied().unwrap_or(0);
+        if bytes > MAX_BYTES || known >= MAX_OF_ACCOUNT {
             return false;
         }
+        of_account.insert(account.clone(), known + 1);
         self.bytes.set(bytes);
-        waiting.push_back(Waiting {
+        self.waiting.borrow_mut().push_back(Waiting {
             message,
             account: account.clone(),
             since: Instant::now(),
@@ -59,9 +62,18 @@ impl Qos0Queue {
             let next = self.waiting.borrow_mut().pop_front();
             if let Some(next) = next {
                 self.bytes.set(self.bytes.get() - size(&next.message));
+                self.uncount(&next.account);
                 return next;
             }
             self.added.notified().await;
+        }
+    }
+
+    fn uncount(&self, account: &Rc<str>) {
+        let mut of_account = self.of_account.borrow_mut();
+        match of_account.get_mut(account) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(of_account.remove(account)),
         }
     }
 }
@@ -105,5 +117,48 @@ fn record(log: &MqttLog, sent: bool) {
     match sent {
         true => count(&log.counts.qos0_sent),
         false => log.drop_qos0("the session has not taken it in time, or AWS refuses it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::messages::Properties;
+
+    fn message(bytes: usize) -> Message {
+        Message {
+            topic: "t".into(),
+            payload: Bytes::from(vec![0; bytes]),
+            retain: false,
+            properties: Properties::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_fills_its_own_part_and_gets_it_back() {
+        let queue = Qos0Queue::default();
+        let [one, other]: [Rc<str>; 2] = ["uid 1".into(), "uid 2".into()];
+        for number in 0..MAX_OF_ACCOUNT {
+            assert!(queue.push(message(1), &one), "{number}");
+        }
+        assert!(!queue.push(message(1), &one), "the account has its part");
+        assert!(queue.push(message(1), &other), "others are not affected");
+        // Another handle of the same account is the same account.
+        assert!(!queue.push(message(1), &"uid 1".into()));
+        assert_eq!(&*queue.pop().await.account, "uid 1");
+        assert!(queue.push(message(1), &one));
+        assert!(!queue.push(message(1), &one));
+        for _ in 0..=MAX_OF_ACCOUNT {
+            queue.pop().await;
+        }
+        assert_eq!((queue.bytes.get(), queue.of_account.borrow().len()), (0, 0));
+        assert!(
+            !queue.push(message(MAX_BYTES), &one),
+            "the bytes of all accounts are limited"
+        );
+        assert!(queue.push(message(MAX_BYTES - 1), &one));
+        assert!(!queue.push(message(1), &other));
     }
 }

@@ -17,6 +17,7 @@ use super::publish_queue::{self, PublishQueue};
 use super::qos0_queue::{self, Qos0Queue};
 use super::registry::Registry;
 use super::tokens::MqttTokens;
+use super::turns::Turns;
 use crate::config::LocalMqtt;
 use crate::local::access::AccessRules;
 use crate::local::caller::TokenHolder;
@@ -41,6 +42,8 @@ pub struct MqttState {
     pub(super) publish_queue: PublishQueue,
     /// QoS 0 messages on their way to the session.
     pub(super) qos0_queue: Rc<Qos0Queue>,
+    /// The connections that have more to do.
+    pub(super) turns: Turns,
     /// Counters and journal lines.
     pub log: Rc<MqttLog>,
 }
@@ -58,6 +61,7 @@ impl MqttState {
             registry: Registry::default(),
             publish_queue: PublishQueue::new(),
             qos0_queue: Rc::default(),
+            turns: Turns::default(),
             log: Rc::default(),
         }
     }

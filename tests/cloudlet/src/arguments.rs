@@ -48,6 +48,8 @@ What may happen, and what evidence about AWS leaves open:
                              a handshake without SNI
   --tls both|1.2|1.3         the versions offered
   --connect-interval SECONDS the least time between two CONNECTs of a client ID (1; 10 was seen)
+  --broker-saves changes|seldom
+                             when mosquitto writes its sessions; seldom is every half an hour
   --lifetime NAME=SECONDS    how long a role alias's credentials live, whatever was granted
 
   -h, --help                 this text
@@ -95,6 +97,7 @@ pub(crate) struct Arguments {
     /// Role aliases, and the lifetime of their credentials, whatever duration was granted.
     pub(crate) lifetimes: Vec<(String, i64)>,
     pub(crate) switches: Switches,
+    pub(crate) broker_saves_seldom: bool,
     pub(crate) log: Log,
 }
 
@@ -113,6 +116,7 @@ impl Order {
             role_aliases: Vec::new(),
             lifetimes: Vec::new(),
             switches: Switches::default(),
+            broker_saves_seldom: false,
             log: Log::Text,
         };
         let (mut run, mut given) = (false, Vec::new());
@@ -176,6 +180,9 @@ impl Arguments {
             "jitp-delay" => {
                 let delay = seconds(parser)?;
                 switches.jitp_delay = delay..=delay;
+            }
+            "broker-saves" => {
+                self.broker_saves_seldom = choice(option, parser, &[("changes", false), ("seldom", true)])?;
             }
             "connect-interval" => switches.connect_interval = seconds(parser)?,
             "jitp-again" => switches.jitp_again = choice(option, parser, &[("yes", true), ("no", false)])?,

@@ -56,7 +56,8 @@ impl Cloudlet {
         let events = Events::new(options.observer);
         let authority = Authority::open(&folder)?;
         let tls = ServerConfigs::new(&authority, &options.host, &account, &switches)?;
-        let broker = Broker::start_in(&folder.join("broker"), runtime_folder.path(), &events)?;
+        let saves_seldom = options.broker_saves_seldom;
+        let broker = Broker::start_in(&folder.join("broker"), runtime_folder.path(), saves_seldom, &events)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("cloudlet")

@@ -78,6 +78,7 @@ fn options(arguments: &Arguments, folder: &Path) -> Options {
         },
         region,
         switches,
+        broker_saves_seldom: arguments.broker_saves_seldom,
         observer: Some(observer(arguments.log)),
         ..defaults
     }

@@ -32,6 +32,8 @@ pub struct Options {
     pub policy: Policy,
     /// The initial positions of the switches, including JITP's delay and the CONNECT interval.
     pub switches: Switches,
+    /// Whether mosquitto saves its sessions every half an hour instead of at every change, for measurements that its disk must not limit.
+    pub broker_saves_seldom: bool,
     /// The seed of all random choices except keys and credentials.
     pub seed: u64,
     /// Called with every event as it happens.
@@ -51,6 +53,7 @@ impl Default for Options {
             region: "us-east-1".to_owned(),
             policy: Policy::seed_strict(),
             switches: Switches::default(),
+            broker_saves_seldom: false,
             seed: fastrand::u64(..),
             observer: None,
         }

@@ -138,3 +138,23 @@ async fn messages_are_acknowledged_in_the_order_of_arrival() {
     next_guard(&mut events).await.mark_taken();
     assert_eq!(inbound.acknowledgements().await, [success(9)]);
 }
+
+#[tokio::test]
+async fn what_programs_acknowledge_together_is_acknowledged_to_aws_together() {
+    let (sender, mut events) = mpsc::channel(100);
+    let mut inbound = Inbound::new(sender);
+    let ids = 1..=100;
+    for packet_id in ids.clone() {
+        inbound.received(Some(packet_id), message());
+    }
+    let mut guards = Vec::new();
+    for _ in ids.clone() {
+        guards.push(next_guard(&mut events).await);
+    }
+    for guard in &guards {
+        guard.mark_taken();
+    }
+    drop(guards);
+    let all: Vec<_> = ids.map(|packet_id| (packet_id, ReasonCode::SUCCESS)).collect();
+    assert_eq!(inbound.acknowledgements().await, all);
+}

@@ -37,8 +37,13 @@ impl Broker {
     ///
     /// The same thread starts mosquitto and waits for it: the kernel's parent-death signal, which ends mosquitto if this process is killed,
     /// is tied to the thread that forked.
-    pub(crate) fn start_in(folder: &Path, runtime_folder: &Path, events: &Events) -> Result<Self, Error> {
-        let mut mosquitto = Mosquitto::prepare(folder, runtime_folder)?;
+    pub(crate) fn start_in(
+        folder: &Path,
+        runtime_folder: &Path,
+        saves_seldom: bool,
+        events: &Events,
+    ) -> Result<Self, Error> {
+        let mut mosquitto = Mosquitto::prepare(folder, runtime_folder, saves_seldom)?;
         let socket = mosquitto.socket().to_owned();
         let (orders, inbox) = mpsc::channel::<(Order, Reply)>();
         let thread = std::thread::Builder::new()

@@ -27,7 +27,7 @@ pub(super) struct Mosquitto {
 }
 
 impl Mosquitto {
-    pub(super) fn prepare(folder: &Path, runtime_folder: &Path) -> Result<Self, Error> {
+    pub(super) fn prepare(folder: &Path, runtime_folder: &Path, saves_seldom: bool) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(format!("creating {}", folder.display())))?;
         let mosquitto = Self {
             child: None,
@@ -36,7 +36,7 @@ impl Mosquitto {
             log: folder.join("mosquitto.log"),
             socket: runtime_folder.join(SOCKET),
         };
-        let text = configuration(folder);
+        let text = configuration(folder, saves_seldom);
         std::fs::write(&mosquitto.configuration, text).map_err(Error::io("writing mosquitto.conf"))?;
         Ok(mosquitto)
     }
@@ -140,17 +140,20 @@ fn remove(file: &Path) -> Result<(), Error> {
 
 /// Returns the configuration of mosquitto (mosquitto.conf(5)). All decisions are made by the front, and nobody else can reach a Unix socket
 /// in our own folder, so anonymous access is right. The database is saved at every change, which is closest to AWS, where a session
-/// outlives any server.
-fn configuration(folder: &Path) -> String {
+/// outlives any server, unless `saves_seldom`.
+fn configuration(folder: &Path, saves_seldom: bool) -> String {
     let folder = folder.display();
+    let autosave = match saves_seldom {
+        true => "autosave_interval 1800",
+        false => "autosave_on_changes true\nautosave_interval 1",
+    };
     format!(
         "listener 0 {SOCKET}\n\
          allow_anonymous true\n\
          user root\n\
          persistence true\n\
          persistence_location {folder}/\n\
-         autosave_on_changes true\n\
-         autosave_interval 1\n\
+         {autosave}\n\
          persistent_client_expiration 1h\n\
          max_inflight_messages 100\n\
          max_queued_messages 0\n\
