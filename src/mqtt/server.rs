@@ -96,7 +96,7 @@ pub struct Server {
     /// Whether packets were left unread the last time.
     was_held_up: bool,
     /// The end that an answer has caused; `next` returns it.
-    due_close: Option<Close>,
+    due_close: Option<Box<Close>>,
 }
 
 impl Server {
@@ -124,7 +124,7 @@ impl Server {
     pub fn next(&mut self, input: &mut BytesMut, now: Instant) -> Option<Action> {
         loop {
             if let Some(close) = self.due_close.take() {
-                return Some(Action::Close(Box::new(close)));
+                return Some(Action::Close(close));
             }
             if matches!(self.phase, Phase::Ended) {
                 return None;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use log::Level;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::timeout;
 
 use super::connections::{ConnectionSlot, Connections};
@@ -159,7 +159,8 @@ impl Listener for MqttSocket {
             log::debug!("{}: no connection slot for {caller}: all are busy", Self::NAME);
             return listener.context.mqtt.refuse(stream).await;
         }
-        serve(listener.context.clone(), stream, Identity::Peer(caller), slot).await;
+        // In a task of its own, which is smaller than one that also has room for the wait above.
+        spawn_local(serve(listener.context.clone(), stream, Identity::Peer(caller), slot));
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Session {
     pub(super) account: Account,
     /// The account that limits apply to.
     pub(super) reader: Rc<str>,
-    pub(super) key: ClientKey,
+    pub(super) key: Rc<ClientKey>,
     /// The client's name in messages.
     pub(super) name: Rc<str>,
     /// This gateway's thing name.
@@ -47,8 +47,8 @@ pub(super) struct Session {
     pub(super) subacks: Vec<PendingSuback>,
     /// Messages that were sent and not acknowledged, by packet identifier.
     pub(super) in_flight: HashMap<u16, InFlight>,
-    /// Messages of the client that AWS may send back.
-    pub(super) own: OwnMessages,
+    /// Messages of the client that AWS may send back, once there are some.
+    pub(super) own: Option<Box<OwnMessages>>,
     /// Messages that the session has stored.
     pub(super) stored: StoredMessages,
     /// Time until which no packet is read, because the client sends too fast.

@@ -58,10 +58,10 @@ impl Client {
         }
         let assigned = connect.client_id.is_empty().then(assign_client_id);
         let client_id = assigned.clone().unwrap_or_else(|| connect.client_id.clone());
-        let key = ClientKey {
+        let key = Rc::new(ClientKey {
             account: caller.message_account().as_str().to_owned(),
             client_id,
-        };
+        });
         let name: Rc<str> = describe(&self.identity_of(&caller), &key.client_id).into();
         context.mqtt.registry.connect(&key, &self.mailbox, !connect.clean_start);
         context.mqtt.registry.end_will(&key, connect.clean_start);
@@ -84,7 +84,7 @@ impl Client {
             ));
         }
         let Kept { sent, own } = context.mqtt.registry.begin_session(&key, opened.is_present);
-        let reader = caller.account();
+        let reader: Rc<str> = caller.account().into();
         let (weak_context, permitted, own_thing) = (Rc::downgrade(&context), caller.clone(), thing.clone());
         let is_allowed = move |topic: &str| {
             weak_context.upgrade().is_some_and(|context| {
@@ -97,7 +97,7 @@ impl Client {
         };
         let inbox = context.inbox.open_client(messages::Client {
             reader: reader.clone(),
-            name: name.to_string(),
+            name: name.clone(),
             durable_name: opened.is_durable.then(|| session_name(&key)),
             signal: self.mailbox.signal.clone(),
             is_allowed: Box::new(is_allowed),
@@ -111,7 +111,7 @@ impl Client {
         self.slot.mark_busy().keep();
         self.session = Some(Session {
             account: caller.message_account(),
-            reader: reader.into(),
+            reader,
             caller,
             key,
             name,

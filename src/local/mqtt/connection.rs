@@ -160,8 +160,16 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
             break;
         };
         packets += 1;
-        if let Some(turn) = handle(client, action).await {
-            return turn;
+        match action {
+            Action::Publish(publish) => client.publish(publish),
+            Action::Acknowledged(packet_id, code) => client.acknowledged(packet_id, code),
+            Action::Close(close) => return Turn::End(Some(close)),
+            // On the heap, so that an idle connection has no room for what few packets ask for.
+            action => {
+                if !Box::pin(handle_request(client, action)).await {
+                    return Turn::End(None);
+                }
+            }
         }
         packets += std::mem::take(&mut client.cost);
         if packets >= most {
@@ -175,21 +183,15 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
     Turn::Idle
 }
 
-/// Handles a packet. The futures of what few packets ask for are on the heap, so that an idle connection has no room for them.
-async fn handle(client: &mut Client, action: Action) -> Option<Turn> {
+/// Handles CONNECT, SUBSCRIBE and UNSUBSCRIBE, whose answers may take a while. Returns false if CONNECT is refused.
+async fn handle_request(client: &mut Client, action: Action) -> bool {
     match action {
-        Action::Connect(connect) => {
-            if !Box::pin(client.connect(&connect)).await {
-                return Some(Turn::End(None));
-            }
-        }
-        Action::Publish(publish) => client.publish(publish),
-        Action::Acknowledged(packet_id, code) => client.acknowledged(packet_id, code),
-        Action::Subscribe(subscribe) => Box::pin(client.subscribe(subscribe)).await,
-        Action::Unsubscribe(unsubscribe) => Box::pin(client.unsubscribe(&unsubscribe)).await,
-        Action::Close(close) => return Some(Turn::End(Some(close))),
+        Action::Connect(connect) => return client.connect(&connect).await,
+        Action::Subscribe(subscribe) => client.subscribe(subscribe).await,
+        Action::Unsubscribe(unsubscribe) => client.unsubscribe(&unsubscribe).await,
+        Action::Publish(_) | Action::Acknowledged(..) | Action::Close(_) => {}
     }
-    None
+    true
 }
 
 /// Waits until bytes are written or, if `reads`, read. Both are tried in one future, so that the socket need not be split.

@@ -30,8 +30,8 @@ impl Client {
             let is_own = session.is_own(&queued);
             match send(&mut self.server, session, &queued, is_own, now) {
                 Ok(sent) => {
-                    if is_own {
-                        session.own.take(&queued.message.topic, &queued.message.payload);
+                    if let Some(own) = session.own.as_mut().filter(|_| is_own) {
+                        own.take(&queued.message.topic, &queued.message.payload);
                     }
                     if sent.is_some() {
                         count(&log.counts.delivered);
@@ -167,9 +167,11 @@ impl Session {
     /// Returns whether the message is one that this client published and AWS sends back. This matters only to subscriptions with No Local.
     fn is_own(&mut self, queued: &QueuedMessage) -> bool {
         let message = &queued.message;
-        !message.retained
-            && self.subscriptions.has_no_local(&message.topic)
-            && self.own.contains(&message.topic, &message.payload, Instant::now())
+        let Some(own) = self.own.as_mut().filter(|_| !message.retained) else {
+            return false;
+        };
+        self.subscriptions.has_no_local(&message.topic)
+            && own.contains(&message.topic, &message.payload, Instant::now())
     }
 
     /// Records that a message was sent, or will not be sent at all.

@@ -34,7 +34,7 @@ pub(super) fn end(mut client: Client, close: Option<Close>) {
     let Session { key, stored, own, .. } = session;
     let (context, expiry, sent) = (client.context.clone(), close.session_expiry, Some(stored.watermark()));
     if is_current && expiry > 0 {
-        context.mqtt.registry.keep(key.clone(), Kept { sent, own });
+        context.mqtt.registry.keep(key.as_ref().clone(), Kept { sent, own });
     }
     spawn_local(async move {
         if !stored.done.is_empty() {

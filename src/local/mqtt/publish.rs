@@ -29,7 +29,8 @@ impl Client {
         let is_online = self.context.board.session.borrow().phase == SessionPhase::Connected;
         if (packet_id.is_some() || is_online) && session.subscriptions.has_no_local(&message.topic) {
             let (topic, payload) = (&message.topic, &message.payload);
-            session.own.add(topic, payload, packet_id.is_none(), Instant::now());
+            let own = session.own.get_or_insert_default();
+            own.add(topic, payload, packet_id.is_none(), Instant::now());
         }
         match packet_id {
             Some(packet_id) => mqtt.publish_queue.push(Submission {

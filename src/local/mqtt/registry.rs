@@ -24,7 +24,7 @@ pub(super) struct Kept {
     /// Number of the last stored message that was sent; `None` if that is unknown.
     pub(super) sent: Option<i64>,
     /// Messages of the client that AWS may send back.
-    pub(super) own: OwnMessages,
+    pub(super) own: Option<Box<OwnMessages>>,
 }
 
 /// Maximum number of sessions whose state is kept; more than the database can hold.
@@ -50,7 +50,7 @@ impl std::fmt::Debug for PendingWill {
 /// Clients and pending wills.
 #[derive(Debug, Default)]
 pub struct Registry {
-    connected: RefCell<HashMap<ClientKey, Rc<Mailbox>>>,
+    connected: RefCell<HashMap<Rc<ClientKey>, Rc<Mailbox>>>,
     wills: RefCell<HashMap<ClientKey, PendingWill>>,
     /// State of the sessions whose clients are away.
     kept: RefCell<HashMap<ClientKey, Kept>>,
@@ -58,7 +58,7 @@ pub struct Registry {
 
 impl Registry {
     /// Registers a connection of the client, and ends an earlier one. `resumes` says whether the new connection resumes the session.
-    pub fn connect(&self, key: &ClientKey, mailbox: &Rc<Mailbox>, resumes: bool) {
+    pub fn connect(&self, key: &Rc<ClientKey>, mailbox: &Rc<Mailbox>, resumes: bool) {
         let before = self.connected.borrow_mut().insert(key.clone(), mailbox.clone());
         if let Some(before) = before {
             before.take_over(resumes);
@@ -134,9 +134,11 @@ mod tests {
     #[test]
     fn a_later_connection_of_the_same_client_takes_over_and_others_stay() {
         let registry = Registry::default();
-        let key = |account: &str| ClientKey {
-            account: account.into(),
-            client_id: "c".into(),
+        let key = |account: &str| {
+            Rc::new(ClientKey {
+                account: account.into(),
+                client_id: "c".into(),
+            })
         };
         let [first, second, other] = [0; 3].map(|_| Rc::new(Mailbox::default()));
         registry.connect(&key("a"), &first, false);

@@ -61,7 +61,7 @@ pub(super) fn publish_due(context: &Rc<ApiContext>, session: &Session, due: DueW
     context
         .mqtt
         .registry
-        .add_will(session.key.clone(), waiting, publish_now);
+        .add_will(session.key.as_ref().clone(), waiting, publish_now);
 }
 
 /// Publishes a will if the current rules allow its topic.

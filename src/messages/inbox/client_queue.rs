@@ -37,9 +37,9 @@ pub(super) type OnDrop = Box<dyn Fn(&Rc<ClientQueue>)>;
 /// The inbox's end of a client's queue.
 pub(in crate::messages) struct ClientQueue {
     /// Account for the limits.
-    pub(super) reader: String,
+    pub(super) reader: Rc<str>,
     /// The client in messages, and for bans.
-    pub(super) name: String,
+    pub(super) name: Rc<str>,
     /// The durable subscription that stores its messages at QoS 1.
     pub(super) durable_name: Option<String>,
     pub(super) filters: RefCell<BTreeMap<String, ClientFilter>>,
@@ -67,8 +67,8 @@ impl std::fmt::Debug for ClientQueue {
 
 impl ClientQueue {
     pub(super) fn new(
-        reader: String,
-        name: String,
+        reader: Rc<str>,
+        name: Rc<str>,
         durable_name: Option<String>,
         signal: Rc<Notify>,
         permission_check: PermissionCheck,

@@ -19,9 +19,9 @@ use crate::topic;
 /// A client that opens its queue.
 pub struct Client {
     /// Account for the limits.
-    pub reader: String,
+    pub reader: Rc<str>,
     /// The client in messages, and for bans.
-    pub name: String,
+    pub name: Rc<str>,
     /// The durable subscription that stores its messages at QoS 1.
     pub durable_name: Option<String>,
     /// Notified when there is something to take.

@@ -87,7 +87,7 @@ pub(super) fn check_filter_share(
             .map(|(filter, _)| filter),
     );
     let clients = state.clients.borrow();
-    let of_clients = clients.iter().filter(|client| client.reader == subscriber.reader);
+    let of_clients = clients.iter().filter(|client| *client.reader == *subscriber.reader);
     let of_clients: Vec<_> = of_clients.map(|client| client.filters.borrow()).collect();
     filters.extend(of_clients.iter().flat_map(|filters| filters.keys()).map(String::as_str));
     filters.insert(&subscriber.filter);

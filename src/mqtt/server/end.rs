@@ -60,7 +60,7 @@ impl Server {
     /// Writes the DISCONNECT for the cause, and ends.
     pub(super) fn finish(&mut self, cause: CloseCause) -> Close {
         if let Some(close) = self.due_close.take() {
-            return close;
+            return *close;
         }
         match &cause {
             CloseCause::Breach(error) => self.put_disconnect(error.code, None),

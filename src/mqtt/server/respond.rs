@@ -110,7 +110,7 @@ impl Server {
     /// Ends the connection; the next call of [`next`](Self::next) reports that.
     pub(super) fn close_later(&mut self, cause: CloseCause) {
         let close: Close = self.finish(cause);
-        self.due_close = Some(close);
+        self.due_close = Some(Box::new(close));
     }
 }
 

@@ -42,8 +42,8 @@ impl Bench {
     fn client(&self, name: &str) -> ClientInbox {
         let forbidden = self.forbidden.clone();
         let client = Client {
-            reader: name.to_owned(),
-            name: name.to_owned(),
+            reader: name.into(),
+            name: name.into(),
             durable_name: None,
             signal: Rc::default(),
             is_allowed: Box::new(move |filter| !forbidden.borrow().contains(filter)),
@@ -53,7 +53,7 @@ impl Bench {
 
     fn add(&self, client: &ClientInbox, filter: &str, qos: Qos, most: usize) -> Result<(), SubscribeError> {
         let subscriber = Subscriber {
-            reader: client.queue.reader.clone(),
+            reader: client.queue.reader.to_string(),
             owner: Owner::User { uid: 1, gid: Some(1) },
             accounts: Arc::default(),
             filter: filter.to_owned(),
