@@ -82,6 +82,17 @@ fn a_program_logs_in_outside_aws_by_a_token_that_others_can_verify() {
             403,
             "tokens = [\\\"https://other.example\\\"]",
         ),
+        (
+            "/v1/token?audience=https%3A%2F%2Fvault.example%2F",
+            403,
+            "https://vault.example\\\", which differs by a slash at the end",
+        ),
+        (
+            "/v1/token?audience=https://VAULT.example",
+            403,
+            "differs by capital letters",
+        ),
+        ("/v1/token?audience=%zz", 400, "% without two hexadecimal digits"),
         ("/v1/token?audience=%2A", 403, "no rule can grant it"),
         ("/v1/token", 400, "there is no audience"),
         ("/v1/token?audience=", 400, "there is no audience"),

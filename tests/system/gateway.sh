@@ -193,7 +193,7 @@ copy_still_opens() {
     inside systemctl stop copyist.service
     wait "$copyist" || true
     must_fail grep -Ev '^(200|000)$' "$work/copyist" >&2
-    echo "$(grep -c '^200$' "$work/copyist") answers, none refused"
+    echo "$(grep -c '^200$' "$work/copyist") answers, none refused, $(grep -c '^000$' "$work/copyist" || true) cut by a kill"
 }
 copied_more_than() { (($(grep -c '^200$' "$work/copyist") > $1)); }
 

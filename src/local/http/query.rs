@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
-
 use super::error::ApiError;
+use crate::percent;
 
 /// Names and values of the parameters.
 pub type Parameters<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
@@ -15,8 +14,12 @@ pub type Parameters<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 /// If a name is not `known` (it may be mistyped) or occurs twice, or the text is not UTF-8.
 pub fn parse_query<'a>(query: Option<&'a str>, known: &[&str]) -> Result<Parameters<'a>, ApiError> {
     let query = query.unwrap_or_default();
-    // The parser below would replace invalid UTF-8.
-    if percent_decode_str(query).decode_utf8().is_err() {
+    // The parser below would replace invalid UTF-8, and pass an incomplete escape through.
+    let decoded = percent::decode(query).ok_or_else(|| {
+        ApiError::malformed("the query string has a % without two hexadecimal digits")
+            .hint("write a percent sign as %25")
+    })?;
+    if str::from_utf8(&decoded).is_err() {
         return Err(ApiError::malformed("the query string is not UTF-8"));
     }
     let pairs: Parameters = form_urlencoded::parse(query.as_bytes()).collect();
@@ -45,7 +48,17 @@ mod tests {
             Some(vec![("qos".into(), "1".into()), ("name".into(), "a/b".into())])
         );
         assert_eq!(parse_query(None, &[]).ok(), Some(vec![]));
-        for wrong in ["foo", "foo=1", "qos=1&qos=0", "name=%ff", "qos=1&foo=2"] {
+        for wrong in [
+            "name=%zz",
+            "name=%",
+            "name=a%2",
+            "na%me=1",
+            "foo",
+            "foo=1",
+            "qos=1&qos=0",
+            "name=%ff",
+            "qos=1&foo=2",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }
