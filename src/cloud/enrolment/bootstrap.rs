@@ -2,7 +2,7 @@
 
 use rustls::AlertDescription;
 
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::failure::{Failure, FailureKind};
 use crate::identity::{BootstrapCertificate, TokenKey};
 use crate::problem::Problem;
@@ -25,12 +25,12 @@ pub(super) fn load(token: &Token, name: NamedKey) -> Result<BootstrapCertificate
 pub(super) fn judge_alert(
     alert: AlertDescription,
     server: &str,
-    credential: Credential,
+    credential: CredentialKind,
     issuer: Option<&str>,
 ) -> Option<Failure> {
     use AlertDescription as Alert;
     let step = match (alert, credential) {
-        (Alert::CertificateRequired, Credential::Secret) => {
+        (Alert::CertificateRequired, CredentialKind::Secret) => {
             "the server wants a client certificate: set enrolment.est.bootstrap-certificate and enrolment.est.bootstrap-key".to_owned()
         }
         (Alert::CertificateExpired, _) => format!("put a new certificate into the place of {credential}"),
@@ -60,9 +60,9 @@ mod tests {
     fn alerts_about_the_certificate_name_the_next_step() {
         use AlertDescription as Alert;
         let (bootstrap, current, secret) = (
-            Credential::BootstrapCertificate,
-            Credential::CurrentCertificate,
-            Credential::Secret,
+            CredentialKind::BootstrapCertificate,
+            CredentialKind::CurrentCertificate,
+            CredentialKind::Secret,
         );
         for (alert, credential, words) in [
             (

@@ -14,7 +14,7 @@ use super::bootstrap;
 use super::claim::{self, Created, Step};
 use super::claim_connection::{Answer, ClaimConnection};
 use super::claim_progress::{Progress, Resume, progress_file, resume};
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::failure::{Failure, FailureKind};
 use super::method::{Issued, Method, Outcome, Request, Requesting};
 use super::texts::MethodTexts;
@@ -205,12 +205,12 @@ impl Method for ClaimMethod {
         format!("AWS IoT ({})", self.endpoint)
     }
 
-    fn bootstrap_credential(&self) -> Option<Credential> {
+    fn bootstrap_credential(&self) -> Option<CredentialKind> {
         let key_exists = self.claim.key.is_some() || self.key_file.as_ref().is_some_and(|path| path.exists());
-        (key_exists && self.claim.certificate.exists()).then_some(Credential::BootstrapCertificate)
+        (key_exists && self.claim.certificate.exists()).then_some(CredentialKind::BootstrapCertificate)
     }
 
-    fn renewal_credential(&self) -> Option<Credential> {
+    fn renewal_credential(&self) -> Option<CredentialKind> {
         self.bootstrap_credential()
     }
 

@@ -15,7 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
 use super::bootstrap;
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::est::{Answer, Operation};
 use super::failure::{Failure, FailureKind};
 use super::pkcs7::MAX_BODY;
@@ -38,7 +38,7 @@ pub(super) struct EstClient {
     http: HttpsClient,
     url: EstUrl,
     authorization: Option<HeaderValue>,
-    credential: Credential,
+    credential: CredentialKind,
     /// The CA of the bootstrap certificate, if that is what the server sees.
     issuer: Option<String>,
 }
@@ -74,9 +74,11 @@ impl EstClient {
         shown: &Shown,
     ) -> Result<Self, Failure> {
         let (credential, authorization, issuer) = match *shown {
-            Shown::Secret(user, secret) => (Credential::Secret, Some(basic(user, secret)?), None),
-            Shown::BootstrapCertificate(issuer) => (Credential::BootstrapCertificate, None, Some(issuer.to_owned())),
-            Shown::CurrentCertificate => (Credential::CurrentCertificate, None, None),
+            Shown::Secret(user, secret) => (CredentialKind::Secret, Some(basic(user, secret)?), None),
+            Shown::BootstrapCertificate(issuer) => {
+                (CredentialKind::BootstrapCertificate, None, Some(issuer.to_owned()))
+            }
+            Shown::CurrentCertificate => (CredentialKind::CurrentCertificate, None, None),
         };
         Ok(Self {
             http: HttpsClient::new(connector.clone(), Origin::from(&url.endpoint), tls, LIMITS),
@@ -123,7 +125,7 @@ impl EstClient {
                 kind: FailureKind::Unavailable,
                 problem: Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes"))
                     .next("look whether enrolment.est.url is an EST server"),
-                not_before: None,
+                retry_after: None,
             },
             error => self.judge_alert(&error).unwrap_or_else(|| Failure {
                 kind: match error.is_unsent() {
@@ -131,7 +133,7 @@ impl EstClient {
                     false => lost,
                 },
                 problem: connect_errors::problem(Server::Est, endpoint, &error),
-                not_before: None,
+                retry_after: None,
             }),
         })
     }
@@ -163,7 +165,7 @@ fn unreachable(problem: Problem) -> Failure {
     Failure {
         kind: FailureKind::Unreachable,
         problem,
-        not_before: None,
+        retry_after: None,
     }
 }
 
@@ -175,7 +177,7 @@ pub(super) fn server_roots(path: &Path) -> Result<Arc<RootCertStore>, Failure> {
     let refused = |what: &str, step: &str| Failure {
         kind: FailureKind::Refused,
         problem: Problem::configuration(format!("enrolment.est.server-ca: {} {what}", path.display())).next(step),
-        not_before: None,
+        retry_after: None,
     };
     let file = pem_file::read(path).map_err(|error| refused(&error.describe(), error.next_step()))?;
     let mut store = RootCertStore::empty();

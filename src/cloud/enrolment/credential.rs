@@ -1,10 +1,10 @@
-//! The credential that authenticates a request for a certificate.
+//! The kinds of credentials that authenticate a request for a certificate.
 
 use std::fmt;
 
-/// The credential that authenticates a request.
+/// The kind of credential that authenticates a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credential {
+pub enum CredentialKind {
     /// A secret.
     Secret,
     /// The bootstrap certificate.
@@ -15,7 +15,7 @@ pub enum Credential {
     Program,
 }
 
-impl fmt::Display for Credential {
+impl fmt::Display for CredentialKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Secret => "the secret",

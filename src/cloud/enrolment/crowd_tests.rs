@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::client::{EstClient, Shown, answer};
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::est::{Operation, Reply, interpret};
 use super::failure::Failure;
 use crate::clock::SystemClock;
@@ -38,7 +38,12 @@ async fn enrol(client: &EstClient, number: usize, key: &KeyPair) -> Result<bool,
     client.get(Operation::RequestAttributes).await?;
     client.get(Operation::CaCertificates).await?;
     let response = client.post(Operation::Enrol, csr.der()).await?;
-    match interpret(Operation::Enrol, Credential::Secret, "the server", &answer(&response)) {
+    match interpret(
+        Operation::Enrol,
+        CredentialKind::Secret,
+        "the server",
+        &answer(&response),
+    ) {
         Reply::Certificates(certificates) => Ok(certificates.iter().any(|der| {
             let (_, one) = X509Certificate::from_der(der).unwrap();
             let has_name = one.subject().to_string() == format!("CN=gw-{number}");

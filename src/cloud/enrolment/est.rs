@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::failure::{Failure, FailureKind};
 use super::pkcs7;
 use crate::foreign_text;
@@ -69,14 +69,14 @@ pub enum Reply {
 }
 
 /// Interprets the answer to `operation`. `server` is the server's name in messages.
-pub fn interpret(operation: Operation, credential: Credential, server: &str, answer: &Answer) -> Reply {
+pub fn interpret(operation: Operation, credential: CredentialKind, server: &str, answer: &Answer) -> Reply {
     let status = answer.status;
     let path = operation.path();
     let failed = |kind, problem| {
         Reply::Failed(Failure {
             kind,
             problem,
-            not_before: retry_after(answer).map(bounded),
+            retry_after: retry_after(answer).map(bounded),
         })
     };
     match status {
@@ -140,16 +140,16 @@ pub fn interpret(operation: Operation, credential: Credential, server: &str, ans
     }
 }
 
-fn next_step(credential: Credential) -> &'static str {
+fn next_step(credential: CredentialKind) -> &'static str {
     match credential {
-        Credential::Secret => "issue a new secret for this gateway and put it into the place of the old one",
-        Credential::BootstrapCertificate => {
+        CredentialKind::Secret => "issue a new secret for this gateway and put it into the place of the old one",
+        CredentialKind::BootstrapCertificate => {
             "look whether the bootstrap certificate is still valid and the EST server trusts its CA"
         }
-        Credential::CurrentCertificate => {
+        CredentialKind::CurrentCertificate => {
             "look whether the EST server trusts the CA of the certificate in use and has not revoked it"
         }
-        Credential::Program => "look at the credential of the enrolment program",
+        CredentialKind::Program => "look at the credential of the enrolment program",
     }
 }
 

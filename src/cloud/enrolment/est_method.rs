@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 
 use super::bootstrap;
 use super::client::{EstClient, Shown, answer, server_roots};
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::est::{Answer, Operation, Reply, interpret};
 use super::failure::{Failure, FailureKind};
 use super::method::{Issued, Method, Outcome, Request, Requesting};
@@ -91,7 +91,7 @@ impl EstMethod {
                     client: EstClient::new(&self.connector, &self.est.url, tls, &Shown::CurrentCertificate)?,
                 })
             }
-            Purpose::First | Purpose::Replacement if request.credential == Credential::BootstrapCertificate => {
+            Purpose::First | Purpose::Replacement if request.credential == CredentialKind::BootstrapCertificate => {
                 let certificate = self.load_bootstrap()?;
                 let tls = bootstrap_config(&certificate, roots, &[], self.clock.clone()).map_err(no_tls)?;
                 let shown = Shown::BootstrapCertificate(certificate.issuer());
@@ -125,7 +125,7 @@ impl EstMethod {
         }
     }
 
-    async fn exchange(&self, prepared: &Prepared, credential: Credential) -> Result<Outcome, Failure> {
+    async fn exchange(&self, prepared: &Prepared, credential: CredentialKind) -> Result<Outcome, Failure> {
         let server = self.est.url.endpoint.to_string();
         let client = &prepared.client;
         if let Some(problem) = self.demands(client).await?.problem(&server) {
@@ -175,16 +175,16 @@ impl Method for EstMethod {
         self.est.url.endpoint.to_string()
     }
 
-    fn bootstrap_credential(&self) -> Option<Credential> {
+    fn bootstrap_credential(&self) -> Option<CredentialKind> {
         let certificate = self.est.bootstrap.as_ref().map(|pair| pair.certificate.as_path());
         let certificate = certificate.filter(|path| path.exists());
         let has_secret = self.secret.exists();
         match certificate {
             // An expired certificate is shown only where there is nothing else, so that the problem says so.
             Some(path) if !has_secret || !has_expired(path, self.clock.aws_now()) => {
-                Some(Credential::BootstrapCertificate)
+                Some(CredentialKind::BootstrapCertificate)
             }
-            _ => has_secret.then_some(Credential::Secret),
+            _ => has_secret.then_some(CredentialKind::Secret),
         }
     }
 

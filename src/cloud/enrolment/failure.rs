@@ -11,8 +11,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The problem, for people.
     pub problem: Problem,
-    /// The issuer wants no further request before this time has passed.
-    pub not_before: Option<Duration>,
+    /// How long the issuer asks to wait before the next request (`Retry-After`, RFC 9110, 10.2.3).
+    pub retry_after: Option<Duration>,
 }
 
 /// Kinds of failures, which determine the wait before the next attempt.
@@ -36,7 +36,7 @@ impl Failure {
         Self {
             kind,
             problem,
-            not_before: None,
+            retry_after: None,
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::Purpose;
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::failure::{Failure, FailureKind};
 use super::helper_reply::{MAX_REPLY, interpret};
 use super::method::{Method, Outcome, Request, Requesting};
@@ -76,12 +76,12 @@ impl Method for HelperMethod {
         TEXTS.issuer.to_owned()
     }
 
-    fn bootstrap_credential(&self) -> Option<Credential> {
-        Some(Credential::Program)
+    fn bootstrap_credential(&self) -> Option<CredentialKind> {
+        Some(CredentialKind::Program)
     }
 
-    fn renewal_credential(&self) -> Option<Credential> {
-        Some(Credential::Program)
+    fn renewal_credential(&self) -> Option<CredentialKind> {
+        Some(CredentialKind::Program)
     }
 
     fn request<'a>(&'a self, request: &'a Request<'a>) -> Requesting<'a> {

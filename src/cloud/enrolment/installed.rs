@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::Current;
+use super::CurrentCertificate;
 use super::schedule::Validity;
 use crate::config::IdentityConfig;
 use crate::identity::certificate_id;
@@ -22,8 +22,8 @@ pub(super) struct InstalledCertificate {
 }
 
 impl InstalledCertificate {
-    pub(super) fn as_current(&self) -> Current<'_> {
-        Current {
+    pub(super) fn as_current(&self) -> CurrentCertificate<'_> {
+        CurrentCertificate {
             id: &self.id,
             thing_name: &self.name,
             validity: self.validity,

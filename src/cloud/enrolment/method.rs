@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::failure::Failure;
 use super::installed::InstalledCertificate;
 use super::record::Purpose;
@@ -21,7 +21,7 @@ pub(super) struct Request<'a> {
     /// The reason for the request.
     pub(super) purpose: Purpose,
     /// The credential to use.
-    pub(super) credential: Credential,
+    pub(super) credential: CredentialKind,
     /// The signing request.
     pub(super) csr: CertificateSigningRequestDer<'static>,
     /// The key that it is for, which need not be that of the certificate in use.
@@ -65,11 +65,11 @@ pub(super) trait Method: Send + Sync {
     fn issuer(&self) -> String;
 
     /// Returns the credential for a first certificate, or for one that replaces an expired certificate, if there is one.
-    fn bootstrap_credential(&self) -> Option<Credential>;
+    fn bootstrap_credential(&self) -> Option<CredentialKind>;
 
     /// Returns the credential for a renewal, if there is one.
-    fn renewal_credential(&self) -> Option<Credential> {
-        Some(Credential::CurrentCertificate)
+    fn renewal_credential(&self) -> Option<CredentialKind> {
+        Some(CredentialKind::CurrentCertificate)
     }
 
     /// Sends a request.

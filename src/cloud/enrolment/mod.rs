@@ -39,12 +39,12 @@ mod state_machine;
 mod task;
 mod texts;
 
-pub use credential::Credential;
+pub use credential::CredentialKind;
 pub use csr_from_certificate::UnsignedRequest;
 pub use failure::{Failure, FailureKind};
 pub use record::Purpose;
 pub use request_attributes::RequestAttributes;
 pub use rotation::{RotationInputs, RotationTask};
-pub use state_machine::{Current, Enrolment, Progress, Situation, Step};
+pub use state_machine::{CurrentCertificate, Enrolment, Progress, Situation, Step};
 pub use task::{EnrolmentInputs, EnrolmentTask};
 pub use texts::MethodTexts;

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::failure::{Failure, FailureKind};
 use super::next_key::{NextKeyFile, NextKeyRecord, Plan, next_key_file, plan};
-use super::record::Refusal;
+use super::record::StoredProblem;
 use crate::config::{Config, RenewKey, Subject};
 use crate::event::{Event, journal};
 use crate::identity::{TokenKey, has_certificate_for, is_current, sign_request};
@@ -53,7 +53,7 @@ impl KeyRenewal {
     pub(super) fn obstacle(&self) -> Option<Problem> {
         let file = Some(&self.file).filter(|_| self.is_wanted)?;
         let record = file.read()?;
-        record.obstacle.as_ref().map(Refusal::problem)
+        record.obstacle.as_ref().map(StoredProblem::problem)
     }
 
     /// Ends the record of a key whose certificate AWS has accepted.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::Refusal;
+use super::record::StoredProblem;
 use crate::cloud::state_file::StateFile;
 use crate::problem::Problem;
 
@@ -23,7 +23,7 @@ pub(super) struct NextKeyRecord {
     /// The signing request for it in PEM, which is repeated as it is.
     pub(super) request: Option<String>,
     /// Why the last renewal kept the key.
-    pub(super) obstacle: Option<Refusal>,
+    pub(super) obstacle: Option<StoredProblem>,
 }
 
 /// The next step towards a key for the next certificate.
@@ -72,7 +72,7 @@ impl NextKeyRecord {
     /// Says why the key was kept, and that none is being made.
     pub(super) fn kept(problem: &Problem) -> Self {
         Self {
-            obstacle: Some(Refusal::from(problem)),
+            obstacle: Some(StoredProblem::from(problem)),
             ..Self::intention("")
         }
     }

@@ -36,14 +36,15 @@ pub(super) struct Record {
     pub(super) is_outstanding: bool,
     /// Whether the answer to a request was lost.
     pub(super) answer_was_lost: bool,
-    /// The reason why there is no certificate yet.
-    pub(super) refusal: Option<Refusal>,
+    /// Why the last attempt brought no certificate.
+    #[serde(rename = "refusal")]
+    pub(super) problem: Option<StoredProblem>,
 }
 
 /// A problem in the form in which it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Refusal {
+pub(super) struct StoredProblem {
     remedy: String,
     message: String,
     next_step: Option<String>,
@@ -59,7 +60,7 @@ impl Record {
             failures: 0,
             is_outstanding: false,
             answer_was_lost: false,
-            refusal: None,
+            problem: None,
         }
     }
 
@@ -77,9 +78,9 @@ impl Record {
     }
 }
 
-impl Refusal {
-    /// Returns the problem of a request that the server has accepted, but not decided yet.
-    pub(super) fn waiting(texts: &MethodTexts) -> Self {
+impl StoredProblem {
+    /// Returns the problem of a request that the issuer has accepted, but not decided yet.
+    pub(super) fn pending(texts: &MethodTexts) -> Self {
         Self::from(&Problem::wait(format!(
             "{} has the request and has not decided yet; it is asked again when it wants to be",
             texts.issuer
@@ -100,7 +101,7 @@ impl Refusal {
     }
 }
 
-impl From<&Problem> for Refusal {
+impl From<&Problem> for StoredProblem {
     fn from(problem: &Problem) -> Self {
         let remedy = match problem.remedy {
             Remedy::None => "none",

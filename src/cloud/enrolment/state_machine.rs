@@ -1,30 +1,31 @@
-//! The state machine of enrolment: what is requested, when the next attempt is due, and why there is no certificate yet.
+//! The state machine of enrolment: what is requested, when the next attempt is due, and why the last one has failed.
 //!
 //! It holds no timer, no socket and no key. Every decision follows from the current certificate and a small record on disk, which is
 //! written before a request is sent and after its answer is processed. After a power cut between any two steps, either the same request is
-//! repeated or the work is found done.
+//! repeated, or the new certificate is already installed and nothing is left to do.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::failure::{Failure, FailureKind};
 use super::problems::{expired_without_bootstrap, late, no_bootstrap, no_renewal, secret_used_up};
-use super::record::{Purpose, Record, Refusal};
+use super::record::{Purpose, Record, StoredProblem};
 use super::schedule::{RetryReason, Validity, retry_wait};
 use super::texts::MethodTexts;
 use crate::cloud::state_file::StateFile;
 use crate::problem::Problem;
 
-/// Maximum wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-/// An attempt scheduled further ahead than this was scheduled with a wrong clock.
-const OTHER_CLOCK: Duration = Duration::from_secs(25 * 3600);
+/// No wait exceeds this, neither the back-off nor what the issuer asks for.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// An attempt scheduled further ahead than this was scheduled with a wrong clock. It is an hour more than [`MAX_WAIT`], so that a small
+/// correction of the clock causes no attempt.
+const MAX_PLAUSIBLE_WAIT: Duration = Duration::from_secs(25 * 3600);
 
 /// The certificate in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Current<'a> {
-    /// Its ID.
+pub struct CurrentCertificate<'a> {
+    /// Its ID, as AWS IoT has it: the SHA-256 of its DER in hex.
     pub id: &'a str,
     /// The thing name.
     pub thing_name: &'a str,
@@ -32,16 +33,16 @@ pub struct Current<'a> {
     pub validity: Validity,
 }
 
-/// Everything that the next step depends on.
+/// What the next step depends on, besides the record.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
     /// The certificate in use, expired or not.
-    pub certificate: Option<Current<'a>>,
-    /// The credential for a first enrolment, if one is configured.
-    pub bootstrap: Option<Credential>,
-    /// The credential for a renewal, if there is one.
-    pub renewal: Option<Credential>,
-    /// Texts about the configured method.
+    pub certificate: Option<CurrentCertificate<'a>>,
+    /// The kind of credential for a first enrolment, if one is configured.
+    pub bootstrap: Option<CredentialKind>,
+    /// The kind of credential for a renewal, if there is one.
+    pub renewal: Option<CredentialKind>,
+    /// The words of the configured method in problems.
     pub texts: &'static MethodTexts,
     /// The current time; `None` while the clock is unset.
     pub now: Option<SystemTime>,
@@ -50,14 +51,14 @@ pub struct Situation<'a> {
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Wait: the clock is unset, so neither the server's certificate nor the gateway's can be verified.
+    /// Wait: while the clock is unset, the validity of certificates cannot be checked.
     WaitForClock,
     /// Nothing to do before this time.
     Sleep(SystemTime),
-    /// Request a certificate now, with this credential.
-    Ask(Purpose, Credential),
-    /// Only a person can help.
-    NeedsPerson(Problem),
+    /// Request a certificate now, with this kind of credential.
+    Request(Purpose, CredentialKind),
+    /// An operator must change something first.
+    NeedsOperator(Problem),
 }
 
 /// The progress of a request, for the status.
@@ -68,7 +69,7 @@ pub struct Progress {
     /// When it was first requested.
     pub since: SystemTime,
     /// The time of the next attempt.
-    pub next: SystemTime,
+    pub next_attempt: SystemTime,
     /// Failed attempts in a row.
     pub failures: u32,
     /// Why the last attempt failed; `None` before the first one has ended.
@@ -88,7 +89,8 @@ pub struct Enrolment {
 }
 
 impl Enrolment {
-    /// Restores the state machine from the record at `path`. If the record cannot be read, only the waits are lost.
+    /// Restores the state machine from the record at `path`. If the record cannot be read, the request begins anew: the count of failures
+    /// and the last problem are lost, and so is a renewal that was requested before it was due.
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
         let file = StateFile::new(
             path,
@@ -96,9 +98,9 @@ impl Enrolment {
             "after a restart the waits between attempts start over",
         );
         let mut record: Option<Record> = file.read();
-        if let Some(record) = &mut record
-            && std::mem::take(&mut record.is_outstanding)
-        {
+        // The issuer may have answered a request during which the process ended, and a secret that works once may be used up.
+        if let Some(record) = record.as_mut().filter(|record| record.is_outstanding) {
+            record.is_outstanding = false;
             record.answer_was_lost = true;
         }
         Self {
@@ -110,73 +112,77 @@ impl Enrolment {
         }
     }
 
-    /// Requests a new certificate now, whether one is due or not. Called for an operator.
-    pub fn ask_now(&mut self) {
+    /// Makes the following step a request, whether one is due or not. `gatepost renew` calls it.
+    pub fn request_now(&mut self) {
         self.skip_wait = true;
         self.renew_early = true;
     }
 
-    /// Makes the next attempt now, if one is scheduled: the cause of a failure may be gone.
+    /// Ends the wait before the next attempt, if one is scheduled: the cause of a failure may be gone.
     pub fn retry_now(&mut self) {
         self.skip_wait = true;
     }
 
-    /// Decides the next step.
-    pub fn next(&mut self, situation: &Situation) -> Step {
+    /// Decides the next step, and begins or removes the record accordingly.
+    pub fn next_step(&mut self, situation: &Situation) -> Step {
         let Some(now) = situation.now else {
             return Step::WaitForClock;
         };
         let skip_wait = std::mem::take(&mut self.skip_wait);
         let renew_early = std::mem::take(&mut self.renew_early);
-        let (purpose, credential) = match self.purpose(situation, now, renew_early) {
-            Ok(found) => found,
-            Err(step) => return step,
+        let purpose = match self.due_purpose(situation, now, renew_early) {
+            Ok(purpose) => purpose,
+            Err(renewal_time) => {
+                // The record belongs to the request for the certificate that is now in use.
+                self.clear();
+                return Step::Sleep(renewal_time);
+            }
+        };
+        let credential = match choose_credential(purpose, situation) {
+            Ok(credential) => credential,
+            Err(problem) => return Step::NeedsOperator(problem),
         };
         let certificate = situation.certificate.map(|current| current.id);
-        let fits = |record: &Record| record.purpose == purpose && record.certificate.as_deref() == certificate;
-        if !self.record.as_ref().is_some_and(fits) {
+        let is_same_request =
+            |record: &Record| record.purpose == purpose && record.certificate.as_deref() == certificate;
+        if !self.record.as_ref().is_some_and(is_same_request) {
             self.set(Record::begin(purpose, certificate, now));
         }
         match self.next_attempt(now) {
             Some(next) if !skip_wait => Step::Sleep(next),
-            _ => Step::Ask(purpose, credential),
+            _ => Step::Request(purpose, credential),
         }
     }
 
-    fn purpose(
-        &mut self,
-        situation: &Situation,
-        now: SystemTime,
-        renew_early: bool,
-    ) -> Result<(Purpose, Credential), Step> {
-        let texts = situation.texts;
-        let with = |purpose, credential: Option<Credential>, missing: fn(&MethodTexts) -> Problem| match credential {
-            Some(credential) => Ok((purpose, credential)),
-            None => Err(Step::NeedsPerson(missing(texts))),
-        };
+    /// Returns the purpose of the request that is due.
+    ///
+    /// # Errors
+    /// With the time at which a renewal will be due, if nothing is.
+    fn due_purpose(&self, situation: &Situation, now: SystemTime, renew_early: bool) -> Result<Purpose, SystemTime> {
         let Some(current) = situation.certificate else {
-            return with(Purpose::First, situation.bootstrap, no_bootstrap);
+            return Ok(Purpose::First);
         };
+        // Issuers refuse an expired certificate in the TLS handshake, so it cannot authenticate its own renewal.
         if current.validity.has_expired(now) {
-            return with(Purpose::Replacement, situation.bootstrap, expired_without_bootstrap);
+            return Ok(Purpose::Replacement);
         }
-        let renewal = current.validity.renewal(current.thing_name);
+        // The thing name spreads the renewals of a fleet.
+        let renewal_time = current.validity.renewal(current.thing_name);
+        // `renew_early` holds for one step only, but the renewal that it has begun goes on.
         let has_begun = self.record.as_ref().is_some_and(|record| {
             record.purpose == Purpose::Renewal && record.certificate.as_deref() == Some(current.id)
         });
-        if now >= renewal || renew_early || has_begun {
-            return with(Purpose::Renewal, situation.renewal, no_renewal);
+        match now >= renewal_time || renew_early || has_begun {
+            true => Ok(Purpose::Renewal),
+            false => Err(renewal_time),
         }
-        // The earlier request has been fulfilled.
-        self.clear();
-        Err(Step::Sleep(renewal))
     }
 
-    /// Returns when the next attempt is due, if that is in the future. A time beyond the maximum wait was written with a wrong clock.
+    /// Returns when the next attempt is due, if that is in the future and within [`MAX_PLAUSIBLE_WAIT`].
     fn next_attempt(&self, now: SystemTime) -> Option<SystemTime> {
         let next = self.record.as_ref()?.next()?;
         let wait = next.duration_since(now).ok()?;
-        (!wait.is_zero() && wait < OTHER_CLOCK).then_some(next)
+        (!wait.is_zero() && wait < MAX_PLAUSIBLE_WAIT).then_some(next)
     }
 
     /// Records that a request is about to be sent. From here on, an answer may be lost.
@@ -184,19 +190,26 @@ impl Enrolment {
         self.change(|record| record.is_outstanding = true);
     }
 
-    /// Records that the issuer wants the same request again after this time.
-    pub fn wait(&mut self, wait: Duration, texts: &MethodTexts, now: SystemTime) {
-        let next = now + wait.min(LONGEST_WAIT);
+    /// Records that the issuer has the request under review, and wants it again after this time (EST: 202 with `Retry-After`, RFC 7030,
+    /// 4.2.3).
+    pub fn record_pending(&mut self, wait: Duration, texts: &MethodTexts, now: SystemTime) {
+        let next = now + wait.min(MAX_WAIT);
         self.change(|record| {
             record.is_outstanding = false;
             record.failures = 0;
             record.set_next(next);
-            record.refusal = Some(Refusal::waiting(texts));
+            record.problem = Some(StoredProblem::pending(texts));
         });
     }
 
     /// Records that the attempt brought no certificate, or an unusable one. `validity` is that of the certificate in use.
-    pub fn fail(&mut self, failure: &Failure, credential: Credential, validity: Option<&Validity>, now: SystemTime) {
+    pub fn record_failure(
+        &mut self,
+        failure: &Failure,
+        credential: CredentialKind,
+        validity: Option<&Validity>,
+        now: SystemTime,
+    ) {
         let Some(record) = self.record.clone() else {
             return;
         };
@@ -206,24 +219,26 @@ impl Enrolment {
             FailureKind::Unauthorized | FailureKind::Refused => RetryReason::Refusal,
         };
         let wait = retry_wait(failures, reason, validity, now, &mut self.random);
-        let wait = wait.max(failure.not_before.unwrap_or_default()).min(LONGEST_WAIT);
-        let used_up =
-            record.answer_was_lost && failure.kind == FailureKind::Unauthorized && credential == Credential::Secret;
-        let problem = match used_up {
-            true => secret_used_up(&failure.problem),
-            false => failure.problem.clone(),
+        let wait = wait.max(failure.retry_after.unwrap_or_default()).min(MAX_WAIT);
+        // A secret that works once is refused after the issuer has answered a request whose answer was lost.
+        let may_be_used_up =
+            record.answer_was_lost && failure.kind == FailureKind::Unauthorized && credential == CredentialKind::Secret;
+        let problem = if may_be_used_up {
+            secret_used_up(&failure.problem)
+        } else {
+            failure.problem.clone()
         };
         self.change(|record| {
             record.is_outstanding = false;
             record.answer_was_lost |= failure.kind == FailureKind::AnswerLost;
             record.failures = failures;
             record.set_next(now + wait);
-            record.refusal = Some(Refusal::from(&problem));
+            record.problem = Some(StoredProblem::from(&problem));
         });
     }
 
     /// Records that the certificate is installed.
-    pub fn succeed(&mut self) {
+    pub fn record_success(&mut self) {
         self.clear();
     }
 
@@ -231,15 +246,15 @@ impl Enrolment {
     pub fn progress(&self, situation: &Situation) -> Option<Progress> {
         let record = self.record.as_ref()?;
         let now = situation.now?;
-        let problem = record.refusal.as_ref().map(Refusal::problem);
+        let problem = record.problem.as_ref().map(StoredProblem::problem);
         let current = situation.certificate.filter(|_| record.purpose == Purpose::Renewal);
-        let is_late = current.filter(|current| now >= current.validity.attention(current.thing_name));
+        let overdue = current.filter(|current| now >= current.validity.attention(current.thing_name));
         Some(Progress {
             purpose: record.purpose,
             since: record.since().min(now),
-            next: self.next_attempt(now).unwrap_or(now),
+            next_attempt: self.next_attempt(now).unwrap_or(now),
             failures: record.failures,
-            problem: match is_late {
+            problem: match overdue {
                 Some(current) => problem.map(|problem| late(problem, current.validity.not_after, situation.texts)),
                 None => problem,
             },
@@ -262,6 +277,19 @@ impl Enrolment {
         if self.record.take().is_some() {
             self.file.remove();
         }
+    }
+}
+
+/// Returns the kind of credential for a request.
+///
+/// # Errors
+/// If there is none.
+fn choose_credential(purpose: Purpose, situation: &Situation) -> Result<CredentialKind, Problem> {
+    let texts = situation.texts;
+    match purpose {
+        Purpose::First => situation.bootstrap.ok_or_else(|| no_bootstrap(texts)),
+        Purpose::Replacement => situation.bootstrap.ok_or_else(|| expired_without_bootstrap(texts)),
+        Purpose::Renewal => situation.renewal.ok_or_else(|| no_renewal(texts)),
     }
 }
 

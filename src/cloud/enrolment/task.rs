@@ -10,7 +10,7 @@ use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::credential::Credential;
+use super::credential::CredentialKind;
 use super::failure::{Failure, FailureKind};
 use super::installation::{Installation, Wanted};
 use super::installed::InstalledCertificate;
@@ -119,12 +119,12 @@ impl EnrolmentTask {
         loop {
             let (step, installed) = self.decide();
             let wait = match step {
-                Some(Step::Ask(purpose, credential)) => {
+                Some(Step::Request(purpose, credential)) => {
                     self.attempt(purpose, credential, installed.as_ref()).await;
                     continue;
                 }
                 Some(Step::Sleep(until)) => until.duration_since(self.clock.aws_now()).unwrap_or_default(),
-                Some(Step::NeedsPerson(problem)) => {
+                Some(Step::NeedsOperator(problem)) => {
                     self.report.send(None, None, Some(problem));
                     LOOK_AGAIN
                 }
@@ -141,7 +141,7 @@ impl EnrolmentTask {
                 () = self.retry.requested() => self.retry_now().await,
                 () = self.renewal.requested() => {
                     self.retry_now().await;
-                    self.machine.ask_now();
+                    self.machine.request_now();
                 }
                 () = self.recovery.network_changed(), if self.was_unreachable => self.retry_now().await,
                 () = tokio::time::sleep(wait.clamp(SHORTEST_WAIT, LOOK_AGAIN)) => {}
@@ -171,12 +171,12 @@ impl EnrolmentTask {
         self.key_renewal.finish(&current);
         let found = self.installation.installed(&key_info);
         let situation = self.situation(found.as_ref());
-        let step = self.machine.next(&situation);
+        let step = self.machine.next_step(&situation);
         if let Step::Sleep(until) = step {
             match self.machine.progress(&situation) {
                 Some(progress) => self
                     .report
-                    .send(Some(progress.since), Some(progress.next), progress.problem),
+                    .send(Some(progress.since), Some(progress.next_attempt), progress.problem),
                 None => self.report.send(None, Some(until), self.key_renewal.obstacle()),
             }
         }
@@ -198,7 +198,12 @@ impl EnrolmentTask {
         }
     }
 
-    async fn attempt(&mut self, purpose: Purpose, credential: Credential, installed: Option<&InstalledCertificate>) {
+    async fn attempt(
+        &mut self,
+        purpose: Purpose,
+        credential: CredentialKind,
+        installed: Option<&InstalledCertificate>,
+    ) {
         self.last_attempt = Some(Instant::now());
         self.machine.begin_attempt();
         let outcome = self.obtain(purpose, credential, installed).await;
@@ -214,16 +219,17 @@ impl EnrolmentTask {
         self.recovery.mark_heard();
         match outcome {
             Ok(Obtained::Installed(offered)) => {
-                self.machine.succeed();
+                self.machine.record_success();
                 self.method.finish();
                 // This must happen before the identity's task sees the file.
                 self.report.send(None, None, None);
                 tokio::time::sleep(PAUSE_AFTER_ISSUE.min(lifetime(&offered) / 12)).await;
             }
-            Ok(Obtained::Wait(wait)) => self.machine.wait(wait, self.method.texts(), now),
+            Ok(Obtained::Wait(wait)) => self.machine.record_pending(wait, self.method.texts(), now),
             Err(failure) => {
                 let validity = installed.map(|found| found.validity);
-                self.machine.fail(&failure, credential, validity.as_ref(), now);
+                self.machine
+                    .record_failure(&failure, credential, validity.as_ref(), now);
             }
         }
     }
@@ -232,7 +238,7 @@ impl EnrolmentTask {
     async fn obtain(
         &self,
         purpose: Purpose,
-        credential: Credential,
+        credential: CredentialKind,
         installed: Option<&InstalledCertificate>,
     ) -> Result<Obtained, Failure> {
         let no_key = || Failure::not_ready("the token has not shown its key yet");

@@ -1,12 +1,12 @@
-//! Texts about a method of enrolment, for messages.
+//! The words of an enrolment method (EST, a program, a claim certificate) in the problems that the state machine reports for all methods.
 
-/// Texts about a method, for problems that do not come from the method itself.
+/// The words of one enrolment method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodTexts {
-    /// The kind of issuer, with its article.
+    /// The kind of issuer, with an article, as in `an EST server`.
     pub issuer: &'static str,
-    /// The next step if there is no certificate and no credential to request the first one.
+    /// What the operator should do if there is no certificate and no credential to request the first one.
     pub without_credential: &'static str,
-    /// The next step if the certificate has expired and there is no credential to request another one.
+    /// What the operator should do if the certificate has expired and there is no credential to request another one.
     pub after_expiry: &'static str,
 }

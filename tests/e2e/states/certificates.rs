@@ -103,7 +103,7 @@ const CASES: &[Case] = &[
         name: "the certificate has expired, and the session continues",
         words: "expired on ",
         provoke: |observed| {
-            install_ending(observed, 200 * DAY, Duration::from_secs(10));
+            install_ending(observed, 200 * DAY, Duration::from_secs(25));
             observed.world.gateway.wait_for_words("summary", "expired on ");
         },
         heal: install_first,

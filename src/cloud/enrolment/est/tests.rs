@@ -6,7 +6,7 @@ use crate::problem::Remedy;
 const SERVER: &str = "est.example";
 
 fn meaning(answer: &Answer) -> Reply {
-    interpret(Operation::Enrol, Credential::Secret, SERVER, answer)
+    interpret(Operation::Enrol, CredentialKind::Secret, SERVER, answer)
 }
 
 fn failure(answer: &Answer) -> Failure {
@@ -72,16 +72,16 @@ fn each_status_names_the_responsible_party() {
             "{status}: {}",
             failure.problem
         );
-        assert_eq!(failure.not_before, None, "{status}");
+        assert_eq!(failure.retry_after, None, "{status}");
     }
 }
 
 #[test]
 fn each_credential_has_a_next_step_of_its_own() {
     let steps: std::collections::BTreeSet<String> = [
-        Credential::Secret,
-        Credential::BootstrapCertificate,
-        Credential::CurrentCertificate,
+        CredentialKind::Secret,
+        CredentialKind::BootstrapCertificate,
+        CredentialKind::CurrentCertificate,
     ]
     .into_iter()
     .map(
@@ -132,7 +132,7 @@ fn a_wait_is_as_long_as_the_server_says_within_bounds() {
         retry_after: Some("90"),
         ..with_status(503)
     };
-    assert_eq!(failure(&busy).not_before, Some(Duration::from_secs(90)));
+    assert_eq!(failure(&busy).retry_after, Some(Duration::from_secs(90)));
 }
 
 #[test]

@@ -40,15 +40,15 @@ struct Simulated {
 
 impl Simulated {
     fn step(&mut self, now: u64) -> Step {
-        let certificate = self.certificate.as_ref().map(|(id, validity)| Current {
+        let certificate = self.certificate.as_ref().map(|(id, validity)| CurrentCertificate {
             id,
             thing_name: &self.name,
             validity: *validity,
         });
-        self.machine.next(&Situation {
+        self.machine.next_step(&Situation {
             certificate,
-            bootstrap: Some(Credential::Secret),
-            renewal: Some(Credential::CurrentCertificate),
+            bootstrap: Some(CredentialKind::Secret),
+            renewal: Some(CredentialKind::CurrentCertificate),
             texts: &TEXTS,
             now: Some(at(now)),
         })
@@ -74,7 +74,7 @@ fn run(ca: &Ca, gateways: u64, until: u64) -> (Vec<Simulated>, BTreeMap<u64, u64
         for gateway in fleet.iter_mut().filter(|gateway| gateway.wakes <= now) {
             match gateway.step(now) {
                 Step::Sleep(next) => gateway.wakes = seconds(next).max(now + 1),
-                Step::Ask(_, credential) => {
+                Step::Request(_, credential) => {
                     let number = requests.entry(now - BEGIN).or_default();
                     *number += 1;
                     gateway.machine.begin_attempt();
@@ -85,11 +85,13 @@ fn run(ca: &Ca, gateways: u64, until: u64) -> (Vec<Simulated>, BTreeMap<u64, u64
                             not_after: at(now + ca.lifetime),
                         };
                         gateway.certificate = Some((format!("{}-{}", gateway.name, gateway.issued), validity));
-                        gateway.machine.succeed();
+                        gateway.machine.record_success();
                     } else {
                         let failure = Failure::new(FailureKind::Unavailable, Problem::wait("busy"));
                         let validity = gateway.certificate.as_ref().map(|(_, validity)| *validity);
-                        gateway.machine.fail(&failure, credential, validity.as_ref(), at(now));
+                        gateway
+                            .machine
+                            .record_failure(&failure, credential, validity.as_ref(), at(now));
                     }
                 }
                 step => panic!("{step:?}"),

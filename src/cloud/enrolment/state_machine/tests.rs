@@ -12,9 +12,9 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 /// Returns a certificate of 90 days that was issued this many days ago.
-fn issued(id: &str, days_ago: u64) -> Current<'_> {
+fn issued(id: &str, days_ago: u64) -> CurrentCertificate<'_> {
     let begin = NOW - days_ago * DAY;
-    Current {
+    CurrentCertificate {
         id,
         thing_name: "gw-1",
         validity: Validity {
@@ -24,11 +24,11 @@ fn issued(id: &str, days_ago: u64) -> Current<'_> {
     }
 }
 
-fn situation(certificate: Option<Current<'_>>, bootstrap: Option<Credential>) -> Situation<'_> {
+fn situation(certificate: Option<CurrentCertificate<'_>>, bootstrap: Option<CredentialKind>) -> Situation<'_> {
     Situation {
         certificate,
         bootstrap,
-        renewal: Some(Credential::CurrentCertificate),
+        renewal: Some(CredentialKind::CurrentCertificate),
         texts: &TEXTS,
         now: Some(at(NOW)),
     }
@@ -48,13 +48,13 @@ fn failure(kind: FailureKind) -> Failure {
     Failure {
         kind,
         problem: Problem::wait("est.example said something").next("look there"),
-        not_before: None,
+        retry_after: None,
     }
 }
 
-const SECRET: Option<Credential> = Some(Credential::Secret);
-const FIRST: Step = Step::Ask(Purpose::First, Credential::Secret);
-const RENEWAL: Step = Step::Ask(Purpose::Renewal, Credential::CurrentCertificate);
+const SECRET: Option<CredentialKind> = Some(CredentialKind::Secret);
+const FIRST: Step = Step::Request(Purpose::First, CredentialKind::Secret);
+const RENEWAL: Step = Step::Request(Purpose::Renewal, CredentialKind::CurrentCertificate);
 
 #[test]
 fn the_certificate_in_use_decides_what_is_asked_for() {
@@ -63,8 +63,8 @@ fn the_certificate_in_use_decides_what_is_asked_for() {
         (
             "none, bootstrap certificate",
             None,
-            Some(Credential::BootstrapCertificate),
-            Ok(Step::Ask(Purpose::First, Credential::BootstrapCertificate)),
+            Some(CredentialKind::BootstrapCertificate),
+            Ok(Step::Request(Purpose::First, CredentialKind::BootstrapCertificate)),
         ),
         ("none, nothing", None, None, Err("enrolment.test.secret-file")),
         (
@@ -85,12 +85,12 @@ fn the_certificate_in_use_decides_what_is_asked_for() {
             "expired",
             Some(issued("a", 91)),
             SECRET,
-            Ok(Step::Ask(Purpose::Replacement, Credential::Secret)),
+            Ok(Step::Request(Purpose::Replacement, CredentialKind::Secret)),
         ),
         ("expired, nothing", Some(issued("a", 400)), None, Err("has expired")),
         (
             "of tomorrow",
-            Some(Current {
+            Some(CurrentCertificate {
                 validity: Validity {
                     not_before: at(NOW + DAY),
                     not_after: at(NOW + 91 * DAY),
@@ -102,12 +102,12 @@ fn the_certificate_in_use_decides_what_is_asked_for() {
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let step = machine(&folder).next(&situation(certificate, bootstrap));
+        let step = machine(&folder).next_step(&situation(certificate, bootstrap));
         match expected {
             Ok(Step::Sleep(until)) if until == at(0) => assert!(matches!(step, Step::Sleep(_)), "{name}: {step:?}"),
             Ok(expected) => assert_eq!(step, expected, "{name}"),
             Err(part) => match step {
-                Step::NeedsPerson(problem) => {
+                Step::NeedsOperator(problem) => {
                     assert_eq!(problem.remedy, Remedy::Configuration, "{name}");
                     assert!(problem.to_string().contains(part), "{name}: {problem}");
                 }
@@ -120,12 +120,15 @@ fn the_certificate_in_use_decides_what_is_asked_for() {
         renewal: None,
         ..situation(Some(issued("a", 66)), SECRET)
     };
-    assert!(matches!(machine(&folder).next(&without_renewal), Step::NeedsPerson(_)));
+    assert!(matches!(
+        machine(&folder).next_step(&without_renewal),
+        Step::NeedsOperator(_)
+    ));
     let unset = Situation {
         now: None,
         ..situation(None, SECRET)
     };
-    assert_eq!(machine(&folder).next(&unset), Step::WaitForClock);
+    assert_eq!(machine(&folder).next_step(&unset), Step::WaitForClock);
     assert_eq!(machine(&folder).progress(&unset), None);
 }
 
@@ -133,7 +136,7 @@ fn the_certificate_in_use_decides_what_is_asked_for() {
 fn each_outcome_decides_when_the_next_attempt_is_due() {
     use FailureKind::{AnswerLost, Refused, Unauthorized, Unavailable, Unreachable};
     let old = issued("a", 66);
-    for (kind, certificate, not_before, seconds) in [
+    for (kind, certificate, retry_after, seconds) in [
         (Unreachable, None, None, 30..=61),
         (AnswerLost, None, None, 30..=61),
         (Unavailable, None, None, 30..=61),
@@ -147,30 +150,33 @@ fn each_outcome_decides_when_the_next_attempt_is_due() {
         let folder = tempfile::tempdir().unwrap();
         let mut machine = machine(&folder);
         let situation = situation(certificate, SECRET);
-        assert!(matches!(machine.next(&situation), Step::Ask(..)));
+        assert!(matches!(machine.next_step(&situation), Step::Request(..)));
         machine.begin_attempt();
         let failure = Failure {
-            not_before: not_before.map(Duration::from_secs),
+            retry_after: retry_after.map(Duration::from_secs),
             ..failure(kind)
         };
-        machine.fail(
+        machine.record_failure(
             &failure,
-            Credential::Secret,
+            CredentialKind::Secret,
             certificate.map(|current| current.validity).as_ref(),
             at(NOW),
         );
-        let Step::Sleep(next) = machine.next(&situation) else {
+        let Step::Sleep(next) = machine.next_step(&situation) else {
             panic!("{kind:?}");
         };
         let wait = next.duration_since(at(NOW)).unwrap().as_secs();
         assert!(seconds.contains(&wait), "{kind:?}: {wait}");
         let progress = machine.progress(&situation).unwrap();
-        assert_eq!((progress.failures, progress.next, progress.since), (1, next, at(NOW)));
+        assert_eq!(
+            (progress.failures, progress.next_attempt, progress.since),
+            (1, next, at(NOW))
+        );
         let later = Situation {
             now: Some(next),
             ..situation
         };
-        assert!(matches!(machine.next(&later), Step::Ask(..)), "{kind:?}");
+        assert!(matches!(machine.next_step(&later), Step::Request(..)), "{kind:?}");
     }
 }
 
@@ -179,18 +185,18 @@ fn a_wait_is_no_failure_and_a_new_certificate_ends_everything() {
     let folder = tempfile::tempdir().unwrap();
     let mut machine = machine(&folder);
     let none = situation(None, SECRET);
-    assert_eq!(machine.next(&none), FIRST);
+    assert_eq!(machine.next_step(&none), FIRST);
     for _ in 0..3 {
         machine.begin_attempt();
-        machine.wait(Duration::from_secs(30), &TEXTS, at(NOW));
-        assert_eq!(machine.next(&none), Step::Sleep(at(NOW + 31)));
+        machine.record_pending(Duration::from_secs(30), &TEXTS, at(NOW));
+        assert_eq!(machine.next_step(&none), Step::Sleep(at(NOW + 31)));
     }
     let progress = machine.progress(&none).unwrap();
     assert_eq!(progress.failures, 0);
     assert!(progress.problem.unwrap().message.contains("the issuer has the request"));
-    machine.succeed();
+    machine.record_success();
     let fresh = situation(Some(issued("a", 0)), SECRET);
-    assert!(matches!(machine.next(&fresh), Step::Sleep(_)));
+    assert!(matches!(machine.next_step(&fresh), Step::Sleep(_)));
     assert_eq!(machine.progress(&fresh), None);
     assert!(!folder.path().join("enrolment.json").exists());
 }
@@ -200,31 +206,31 @@ fn an_operator_has_a_renewal_tried_at_once_and_it_is_not_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = machine(&folder);
     let fresh = situation(Some(issued("a", 0)), None);
-    assert!(matches!(first.next(&fresh), Step::Sleep(_)));
-    first.ask_now();
-    assert_eq!(first.next(&fresh), RENEWAL);
+    assert!(matches!(first.next_step(&fresh), Step::Sleep(_)));
+    first.request_now();
+    assert_eq!(first.next_step(&fresh), RENEWAL);
     first.begin_attempt();
-    first.fail(
+    first.record_failure(
         &failure(FailureKind::Unavailable),
-        Credential::CurrentCertificate,
+        CredentialKind::CurrentCertificate,
         None,
         at(NOW),
     );
-    assert!(matches!(first.next(&fresh), Step::Sleep(next) if next < at(NOW + 62)));
-    first.ask_now();
-    assert_eq!(first.next(&fresh), RENEWAL, "even during a wait");
+    assert!(matches!(first.next_step(&fresh), Step::Sleep(next) if next < at(NOW + 62)));
+    first.request_now();
+    assert_eq!(first.next_step(&fresh), RENEWAL, "even during a wait");
     first.retry_now();
-    assert_eq!(first.next(&fresh), RENEWAL, "what waits is tried");
+    assert_eq!(first.next_step(&fresh), RENEWAL, "what waits is tried");
     let due = situation(Some(issued("a", 70)), None);
-    first.ask_now();
-    assert_eq!(first.next(&due), RENEWAL);
-    first.succeed();
+    first.request_now();
+    assert_eq!(first.next_step(&due), RENEWAL);
+    first.record_success();
     assert!(
-        matches!(first.next(&situation(Some(issued("b", 0)), None)), Step::Sleep(_)),
+        matches!(first.next_step(&situation(Some(issued("b", 0)), None)), Step::Sleep(_)),
         "a request for one that was due anyway renews it once"
     );
-    first.ask_now();
-    assert_eq!(first.next(&fresh), RENEWAL);
+    first.request_now();
+    assert_eq!(first.next_step(&fresh), RENEWAL);
     first.begin_attempt();
     drop(first);
     let mut again = machine(&folder);
@@ -232,10 +238,10 @@ fn an_operator_has_a_renewal_tried_at_once_and_it_is_not_forgotten() {
         now: Some(at(NOW + 100)),
         ..fresh
     };
-    assert_eq!(again.next(&later), RENEWAL, "after a restart");
+    assert_eq!(again.next_step(&later), RENEWAL, "after a restart");
     let renewed = situation(Some(issued("b", 0)), None);
     again.retry_now();
-    assert!(matches!(again.next(&renewed), Step::Sleep(next) if next > at(NOW + 50 * DAY)));
+    assert!(matches!(again.next_step(&renewed), Step::Sleep(next) if next > at(NOW + 50 * DAY)));
     assert_eq!(again.progress(&renewed), None);
 }
 
@@ -268,13 +274,13 @@ fn a_power_cut_between_any_two_steps_loses_nothing() {
             let situation = situation(before, SECRET);
             let mut machine = machine(&folder);
             if cut > Cut::BeforeAnything {
-                assert_eq!(machine.next(&situation), ask);
+                assert_eq!(machine.next_step(&situation), ask);
             }
             if cut > Cut::AfterDecision {
                 machine.begin_attempt();
             }
             if cut >= Cut::AfterSuccess {
-                machine.succeed();
+                machine.record_success();
             }
             drop(machine);
             let mut again = super::tests::machine(&folder);
@@ -285,14 +291,14 @@ fn a_power_cut_between_any_two_steps_loses_nothing() {
             };
             match is_written {
                 true => {
-                    assert!(matches!(again.next(&after), Step::Sleep(_)), "{cut:?}");
+                    assert!(matches!(again.next_step(&after), Step::Sleep(_)), "{cut:?}");
                     assert!(!folder.path().join("enrolment.json").exists(), "{cut:?}");
                 }
                 false => {
-                    assert_eq!(again.next(&after), ask, "{cut:?}");
+                    assert_eq!(again.next_step(&after), ask, "{cut:?}");
                     again.begin_attempt();
                     let refused = failure(FailureKind::Unauthorized);
-                    again.fail(&refused, Credential::Secret, None, at(NOW));
+                    again.record_failure(&refused, CredentialKind::Secret, None, at(NOW));
                     let problem = again.progress(&after).unwrap().problem.unwrap();
                     let says_lost = problem.message.contains("may have been used up");
                     assert_eq!(says_lost, cut >= Cut::AfterNote, "{cut:?}: {problem}");
@@ -306,26 +312,26 @@ fn a_power_cut_between_any_two_steps_loses_nothing() {
 fn a_secret_is_called_used_up_only_where_an_answer_was_lost() {
     use FailureKind::{AnswerLost, Refused, Unauthorized, Unavailable, Unreachable};
     for (earlier, credential, last, says_so) in [
-        (&[AnswerLost][..], Credential::Secret, Unauthorized, true),
+        (&[AnswerLost][..], CredentialKind::Secret, Unauthorized, true),
         (
             &[AnswerLost, Unavailable, Unreachable],
-            Credential::Secret,
+            CredentialKind::Secret,
             Unauthorized,
             true,
         ),
-        (&[AnswerLost], Credential::BootstrapCertificate, Unauthorized, false),
-        (&[AnswerLost], Credential::Secret, Refused, false),
-        (&[Unreachable], Credential::Secret, Unauthorized, false),
-        (&[Unavailable], Credential::Secret, Unauthorized, false),
-        (&[], Credential::Secret, Unauthorized, false),
+        (&[AnswerLost], CredentialKind::BootstrapCertificate, Unauthorized, false),
+        (&[AnswerLost], CredentialKind::Secret, Refused, false),
+        (&[Unreachable], CredentialKind::Secret, Unauthorized, false),
+        (&[Unavailable], CredentialKind::Secret, Unauthorized, false),
+        (&[], CredentialKind::Secret, Unauthorized, false),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut machine = machine(&folder);
         let none = situation(None, Some(credential));
-        assert!(matches!(machine.next(&none), Step::Ask(..)));
+        assert!(matches!(machine.next_step(&none), Step::Request(..)));
         for kind in earlier.iter().chain([&last]) {
             machine.begin_attempt();
-            machine.fail(&failure(*kind), credential, None, at(NOW));
+            machine.record_failure(&failure(*kind), credential, None, at(NOW));
         }
         let problem = machine.progress(&none).unwrap().problem.unwrap();
         assert_eq!(
@@ -352,11 +358,11 @@ fn a_person_is_asked_for_half_way_to_the_end() {
             now: Some(now),
             ..situation(Some(issued("a", 0)), None)
         };
-        assert_eq!(machine.next(&situation), RENEWAL);
+        assert_eq!(machine.next_step(&situation), RENEWAL);
         machine.begin_attempt();
-        machine.fail(
+        machine.record_failure(
             &failure(FailureKind::Unavailable),
-            Credential::CurrentCertificate,
+            CredentialKind::CurrentCertificate,
             Some(&begin),
             now,
         );
@@ -373,9 +379,9 @@ fn a_clock_that_jumped_or_a_damaged_record_costs_a_wait_and_nothing_more() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = machine(&folder);
     let none = situation(None, SECRET);
-    assert_eq!(first.next(&none), FIRST);
+    assert_eq!(first.next_step(&none), FIRST);
     first.begin_attempt();
-    first.fail(&failure(FailureKind::Refused), Credential::Secret, None, at(NOW));
+    first.record_failure(&failure(FailureKind::Refused), CredentialKind::Secret, None, at(NOW));
     let path = folder.path().join("enrolment.json");
     let kept = std::fs::read(&path).unwrap();
     for (name, now) in [
@@ -389,9 +395,9 @@ fn a_clock_that_jumped_or_a_damaged_record_costs_a_wait_and_nothing_more() {
             ..none
         };
         let mut again = machine(&folder);
-        assert_eq!(again.next(&moved), FIRST, "{name}");
+        assert_eq!(again.next_step(&moved), FIRST, "{name}");
         let progress = again.progress(&moved).unwrap();
-        assert!(progress.since <= at(now) && progress.next <= at(now), "{name}");
+        assert!(progress.since <= at(now) && progress.next_attempt <= at(now), "{name}");
     }
     for damaged in [
         &b""[..],
@@ -403,17 +409,25 @@ fn a_clock_that_jumped_or_a_damaged_record_costs_a_wait_and_nothing_more() {
         &[0; 4096],
     ] {
         std::fs::write(&path, damaged).unwrap();
-        assert_eq!(machine(&folder).next(&none), FIRST);
+        assert_eq!(machine(&folder).next_step(&none), FIRST);
     }
     let huge = String::from_utf8(kept)
         .unwrap()
         .replace(&NOW.to_string(), &u64::MAX.to_string());
     std::fs::write(&path, huge).unwrap();
-    assert!(matches!(machine(&folder).next(&none), Step::Ask(..) | Step::Sleep(_)));
+    assert!(matches!(
+        machine(&folder).next_step(&none),
+        Step::Request(..) | Step::Sleep(_)
+    ));
     // If nothing can be written, enrolment continues nevertheless.
     let mut nowhere = Enrolment::load(folder.path().join("none/enrolment.json"), fastrand::Rng::with_seed(1));
-    assert_eq!(nowhere.next(&none), FIRST);
+    assert_eq!(nowhere.next_step(&none), FIRST);
     nowhere.begin_attempt();
-    nowhere.fail(&failure(FailureKind::Unavailable), Credential::Secret, None, at(NOW));
-    assert!(matches!(nowhere.next(&none), Step::Sleep(_)));
+    nowhere.record_failure(
+        &failure(FailureKind::Unavailable),
+        CredentialKind::Secret,
+        None,
+        at(NOW),
+    );
+    assert!(matches!(nowhere.next_step(&none), Step::Sleep(_)));
 }
