@@ -49,6 +49,7 @@ pub use outbox::admin::{MessageState, OutboxEntry, OutboxMessage, Selection};
 pub use outbox::message_ref::{MessageRef, Outgoing, SubmitError};
 pub use outbox::outcome::Outcome;
 pub use outbox::qos0::Qos0Message;
+pub use outbox::sequence::Sequence;
 pub use owner::{Account, Owner, SELECTORS, TokenOwner};
 pub use store::error::StoreError;
 pub use store::file::QueueCounts;

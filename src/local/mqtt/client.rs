@@ -15,7 +15,7 @@ use super::stored::StoredMessages;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
 use crate::local::listeners::ConnectionSlot;
-use crate::messages::{Account, AckGuard, ClientInbox};
+use crate::messages::{Account, AckGuard, ClientInbox, Sequence};
 use crate::mqtt::{Server, ServerOptions, Subscriptions};
 
 /// One connection.
@@ -49,6 +49,8 @@ pub(super) struct Session {
     pub(super) in_flight: HashMap<u16, InFlight>,
     /// Messages of the client that AWS may send back, once there are some.
     pub(super) own: Option<Box<OwnMessages>>,
+    /// The messages of a connection over MQTT 3.1.1, where a message that is not accepted ends it, once there are some.
+    pub(super) sequence: Option<Sequence>,
     /// Messages that the session has stored.
     pub(super) stored: StoredMessages,
     /// Time until which no packet is read, because the client sends too fast.

@@ -121,6 +121,7 @@ impl Client {
             subacks: Vec::new(),
             in_flight: HashMap::new(),
             own,
+            sequence: None,
             stored: StoredMessages::new(sent, opened.last),
             pause: None,
             dropped: 0,

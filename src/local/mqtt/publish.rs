@@ -10,8 +10,8 @@ use crate::local::access::Permission;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
 use crate::messages::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, SubmitError};
-use crate::mqtt::ReasonCode;
 use crate::mqtt::packet::Publish;
+use crate::mqtt::{ProtocolVersion, ReasonCode};
 use crate::status::SessionPhase;
 use crate::topic;
 
@@ -36,6 +36,10 @@ impl Client {
             Some(packet_id) => mqtt.publish_queue.push(Submission {
                 message,
                 account: session.account.clone(),
+                sequence: match self.server.version() {
+                    ProtocolVersion::V5 => None,
+                    ProtocolVersion::V3_1_1 => Some(session.sequence.get_or_insert_default().clone()),
+                },
                 answer_to: Some((self.mailbox.clone(), packet_id)),
             }),
             None if !is_online => {

@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 use super::counts::{MqttCounts, count};
 use super::log::MqttLog;
 use super::mailbox::Mailbox;
-use crate::messages::{Account, Message, Outbox, StoreError, SubmitError};
+use crate::messages::{Account, Message, Outbox, Sequence, StoreError, SubmitError};
 use crate::problem::Problem;
 
 /// Maximum number of messages in a batch. One job of the store must not delay other jobs.
@@ -26,6 +26,8 @@ const MAX_BATCH_BYTES: usize = 64 * 1024;
 pub(super) struct Submission {
     pub(super) message: Message,
     pub(super) account: Account,
+    /// The connection's messages, if they are accepted in their order or not at all.
+    pub(super) sequence: Option<Sequence>,
     /// The connection that waits for the outcome, and the packet identifier. A will has neither.
     pub(super) answer_to: Option<(Rc<Mailbox>, u16)>,
 }
@@ -69,7 +71,7 @@ pub(super) async fn run(mut receiver: UnboundedReceiver<Submission>, log: Rc<Mqt
             while let Some(next) = rest.next_if(|next| bytes == 0 || bytes + size(&next.message) <= MAX_BATCH_BYTES) {
                 bytes += size(&next.message);
                 answers.push(next.answer_to);
-                batch.push((next.message, next.account));
+                batch.push((next.message, next.account, next.sequence));
             }
             // This waits for its turn, which keeps the order; the outcome is awaited separately.
             match outbox.start_batch(batch).await {

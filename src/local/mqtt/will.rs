@@ -88,6 +88,7 @@ fn publish(publication: &Publication) {
     context.mqtt.publish_queue.push(Submission {
         message,
         account: account.clone(),
+        sequence: None,
         answer_to: None,
     });
 }

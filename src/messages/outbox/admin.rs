@@ -8,6 +8,7 @@ use super::make_room::make_room;
 use super::message_ref::{MessageRef, SubmitError};
 use super::outcome::Outcome;
 use super::rows::{delete, parse_message_ref};
+use super::sequence::Place;
 use super::state::OutboxChange;
 use crate::messages::database::Database;
 use crate::messages::message::Properties;
@@ -220,7 +221,11 @@ pub(in crate::messages) fn retry(
             .execute((message.id, id, database.context.now_ms()))?;
         delete_parked(database, message.id)?;
         let message = MessageRef { id, ..message };
-        database.outbox.record(OutboxChange::Added { message, waiter: None });
+        database.outbox.record(OutboxChange::Added {
+            message,
+            waiter: None,
+            place: Place::default(),
+        });
         retried += 1;
     }
     Ok(Ok((retried, is_full_step(found))))

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::outcome::Outcome;
+use super::sequence::Place;
 use crate::messages::message::Message;
 use crate::messages::owner::Account;
 use crate::messages::store::error::StoreError;
@@ -37,6 +38,7 @@ pub(in crate::messages) struct Submission {
     pub(in crate::messages) account: Account,
     /// Receives the outcome, if a caller waits for it.
     pub(in crate::messages) waiter: Option<oneshot::Sender<Outcome>>,
+    pub(in crate::messages) place: Place,
 }
 
 impl Submission {
@@ -49,6 +51,7 @@ impl Submission {
             message,
             account,
             waiter,
+            place: Place::default(),
         }
     }
 }

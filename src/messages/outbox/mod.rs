@@ -8,6 +8,7 @@ mod pipelined;
 pub(in crate::messages) mod qos0;
 mod rows;
 mod schedule;
+pub(in crate::messages) mod sequence;
 mod share;
 pub(in crate::messages) mod state;
 pub(in crate::messages) mod table;

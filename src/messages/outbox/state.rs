@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::message_ref::MessageRef;
 use super::outcome::Outcome;
 use super::schedule::Schedule;
+use super::sequence::Place;
 use crate::messages::bounds::Bounds;
 use crate::messages::context::StoreContext;
 use crate::messages::message::stored_size;
@@ -21,6 +22,8 @@ pub(in crate::messages) enum OutboxChange {
     Added {
         message: MessageRef,
         waiter: Option<oneshot::Sender<Outcome>>,
+        /// Interrupts its sequence if the transaction is rolled back.
+        place: Place,
     },
     /// A message was removed.
     Removed { message: MessageRef, outcome: Outcome },
@@ -162,7 +165,8 @@ impl OutboxState {
         self.acknowledged.clear();
         for change in std::mem::take(&mut self.changes) {
             match change {
-                OutboxChange::Added { message, waiter } => {
+                OutboxChange::Added { message, waiter, place } => {
+                    place.accept();
                     self.total.add(message.size);
                     add_to(&mut self.accounts, &message);
                     self.schedule.add_new(message.id, &message.account, &message.topic);

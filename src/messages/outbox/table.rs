@@ -32,7 +32,11 @@ pub(in crate::messages) fn accept(
         message,
         account,
         waiter,
+        place,
     } = submission;
+    if let Err(interrupted) = place.check() {
+        return Ok(Err(SubmitError::Unusable(interrupted)));
+    }
     let properties = message.properties.to_json();
     let size = stored_size(
         &message.topic,
@@ -71,7 +75,7 @@ pub(in crate::messages) fn accept(
         size,
         account,
     };
-    database.outbox.record(OutboxChange::Added { message, waiter });
+    database.outbox.record(OutboxChange::Added { message, waiter, place });
     Ok(Ok(id))
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use std::path::Path;
 
@@ -10,8 +11,9 @@ use super::open::open_twice_at_most;
 use super::*;
 use crate::clock::SharedClock;
 use crate::clock::manual::ManualClock;
+use crate::messages::outbox::sequence::Place;
 use crate::messages::outbox::table;
-use crate::messages::{Account, Bounds, Handles, Message, Outbox, Outcome, prepare, spawn};
+use crate::messages::{Account, Bounds, Handles, Message, Outbox, Outcome, Sequence, SubmitError, prepare, spawn};
 use crate::problem::Problem;
 use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 
@@ -62,6 +64,7 @@ async fn a_corrupt_database_accepts_nothing() {
                 message: message(),
                 account: Account::default(),
                 waiter: None,
+                place: Place::default(),
             };
             Ok(table::accept(database, submission)?.is_ok())
         });
@@ -145,4 +148,76 @@ async fn a_store_that_has_failed_tests_whether_it_works_again() {
         () = work => panic!("the store has ended"),
         () = heals => {}
     }
+}
+
+/// What keeps the first message of a sequence from being accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Nothing,
+    /// There is no room for its size, but for that of the others.
+    TooLarge,
+    /// Its transaction is rolled back because of a job behind it.
+    RolledBack,
+    /// Its insert fails.
+    Insert,
+}
+
+#[tokio::test]
+async fn no_message_of_a_sequence_is_accepted_behind_one_that_was_not() {
+    let all = [
+        Failure::Nothing,
+        Failure::TooLarge,
+        Failure::RolledBack,
+        Failure::Insert,
+    ];
+    for failure in all {
+        let (_folder, handles) = opened();
+        let store = handles.inbox.store();
+        let bounds = Bounds {
+            max_bytes: 10_000,
+            ..Bounds::default()
+        };
+        handles.outbox.set_bounds(bounds);
+        let sequence = Sequence::default();
+        let first = Message {
+            payload: vec![0; if failure == Failure::TooLarge { 20_000 } else { 1 }].into(),
+            ..message()
+        };
+        let outcomes = together(store, async {
+            if failure == Failure::Insert {
+                let block = |database: &mut Database| {
+                    let sql = "CREATE TEMP TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(FAIL, 'full'); END";
+                    database.connection.execute_batch(sql)
+                };
+                drop(store.start(Durability::Unsynced, block).await.unwrap());
+            }
+            let mut outcomes = vec![start(&handles.outbox, first, Some(&sequence)).await];
+            let fails = move |_: &mut Database| match failure {
+                Failure::RolledBack => Err::<(), _>(rusqlite::Error::InvalidQuery),
+                _ => Ok(()),
+            };
+            drop(store.start(Durability::Synced, fails).await.unwrap());
+            let unblock = |database: &mut Database| database.connection.execute_batch("DROP TRIGGER IF EXISTS full");
+            drop(store.start(Durability::Unsynced, unblock).await.unwrap());
+            outcomes.push(start(&handles.outbox, message(), Some(&sequence)).await);
+            outcomes.push(start(&handles.outbox, message(), None).await);
+            outcomes
+        })
+        .await;
+        let mut accepted = Vec::new();
+        for outcome in outcomes {
+            accepted.push(outcome.await.unwrap().is_ok_and(|outcomes| outcomes[0].is_ok()));
+        }
+        let works = failure == Failure::Nothing;
+        assert_eq!(accepted, [works, works, true], "{failure:?}");
+        let next = start(&handles.outbox, message(), Some(&sequence)).await.await.unwrap();
+        assert_eq!(next.unwrap()[0].is_ok(), works, "{failure:?}: in a later batch");
+    }
+}
+
+type BatchOutcome = Result<Vec<Result<i64, SubmitError>>, StoreError>;
+
+async fn start(outbox: &Outbox, message: Message, sequence: Option<&Sequence>) -> oneshot::Receiver<BatchOutcome> {
+    let batch = vec![(message, Account::default(), sequence.cloned())];
+    outbox.start_batch(batch).await.unwrap()
 }

@@ -44,7 +44,7 @@ fn promise_5_no_loss_of_power_undoes_what_was_accepted() {
     }
     let (records, statuses) = programs.end();
     stage.come_to_rest();
-    let account = stage.arrivals.account_for(&records);
+    let account = stage.arrivals.account_for(&records, &[]);
     eprintln!(
         "{LOSSES} losses of power, {} accepted messages arrived, {} duplicates, answers {statuses:?}",
         account.arrived, account.duplicates

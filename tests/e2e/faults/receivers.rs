@@ -28,6 +28,8 @@ pub(super) struct Receiver {
     is_subscribed: AtomicBool,
     /// How often the server did not have its session any more.
     lost_sessions: AtomicUsize,
+    /// The number of its connections.
+    connections: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -47,6 +49,7 @@ impl Receivers {
                 received: Mutex::default(),
                 is_subscribed: AtomicBool::new(false),
                 lost_sessions: AtomicUsize::new(0),
+                connections: AtomicUsize::new(0),
             })
         };
         let receivers: Vec<_> = filters.iter().enumerate().map(receiver).collect();
@@ -97,6 +100,11 @@ impl Receiver {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The number of its connections so far.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     fn run(&self, address: &Address, version: u8, control: &Control, mut random: fastrand::Rng) {
         let mut kills = 0;
         while !control.over.load(Ordering::Relaxed) {
@@ -116,6 +124,7 @@ impl Receiver {
         random: &mut fastrand::Rng,
     ) -> io::Result<()> {
         let mut connection = MqttConnection::open(address, version, &self.name, true)?;
+        self.connections.fetch_add(1, Ordering::Relaxed);
         if !connection.session_present {
             if self.is_subscribed.load(Ordering::Relaxed) {
                 self.lost_sessions.fetch_add(1, Ordering::Relaxed);

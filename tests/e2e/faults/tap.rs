@@ -38,8 +38,8 @@ struct State {
     received: Mutex<Numbers>,
     /// How many messages the client has sent once more.
     resent: AtomicUsize,
-    /// Everything that the client has sent.
-    sent: Mutex<Numbers>,
+    /// What the client has sent on each connection.
+    sent: Mutex<Vec<Numbers>>,
 }
 
 /// Messages of one sender on one connection that have no PUBACK.
@@ -56,6 +56,8 @@ struct Direction {
     state: Arc<State>,
     ends: Ends,
     is_from_client: bool,
+    /// The number of the connection.
+    connection: usize,
     sent: UnderWay,
     awaited: UnderWay,
     unread: Vec<u8>,
@@ -121,9 +123,14 @@ impl Tap {
         self.state.resent.load(Ordering::Relaxed)
     }
 
-    /// Everything that the client has sent, in its order.
-    pub(super) fn sent(&self) -> Numbers {
+    /// What the client has sent on each connection, in its order.
+    pub(super) fn sent(&self) -> Vec<Numbers> {
         lock(&self.state.sent).clone()
+    }
+
+    /// The number of the client's connections so far.
+    pub(super) fn connections(&self) -> usize {
+        lock(&self.state.sent).len()
     }
 
     /// The messages to the client that it has acknowledged.
@@ -145,11 +152,17 @@ impl Drop for Tap {
 impl State {
     fn carry(self: &Arc<Self>, ends: &Ends) -> io::Result<()> {
         let (by_client, by_server) = (UnderWay::default(), UnderWay::default());
+        let connection = {
+            let mut sent = lock(&self.sent);
+            sent.push(Numbers::new());
+            sent.len() - 1
+        };
         for (is_from_client, sent, awaited) in [(true, &by_client, &by_server), (false, &by_server, &by_client)] {
             let direction = Direction {
                 state: self.clone(),
                 ends: ends.try_clone()?,
                 is_from_client,
+                connection,
                 sent: sent.clone(),
                 awaited: awaited.clone(),
                 unread: Vec::new(),
@@ -203,7 +216,7 @@ impl Direction {
                 if self.is_from_client {
                     let is_repeated = packet.first & 0x08 != 0;
                     self.state.resent.fetch_add(is_repeated.into(), Ordering::Relaxed);
-                    lock(&self.state.sent)
+                    lock(&self.state.sent)[self.connection]
                         .entry(message.topic.clone())
                         .or_default()
                         .push(number);

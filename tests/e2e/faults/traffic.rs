@@ -93,7 +93,7 @@ impl Traffic {
         let accounts = self.accounts(arrivals);
         accounts
             .iter()
-            .map(|(_, account)| account.lost.len())
+            .map(|(_, _, account)| account.lost.len())
             .max()
             .unwrap_or(0)
     }
@@ -125,15 +125,19 @@ impl Traffic {
         }
     }
 
-    /// The fate of what AWS had an acknowledgement for, at each receiver.
-    pub(super) fn accounts(&self, arrivals: &Arrivals) -> Vec<(String, Account)> {
+    /// The fate of what AWS had an acknowledgement for, at each receiver, and the number of the receiver's connections.
+    pub(super) fn accounts(&self, arrivals: &Arrivals) -> Vec<(String, usize, Account)> {
         let account = |filter: &str, received: &Numbers| arrivals.account_for_receiver(filter, received);
         let receivers = self.receivers.all().iter();
         let mut accounts: Vec<_> = receivers
-            .map(|receiver| (receiver.filter.clone(), account(&receiver.filter, &receiver.received())))
+            .map(|receiver| {
+                let account = account(&receiver.filter, &receiver.received());
+                (receiver.filter.clone(), receiver.connections(), account)
+            })
             .collect();
         let everything = format!("{}#", command_prefix());
-        accounts.push(("the bridge".to_owned(), account(&everything, &self.tap.received())));
+        let of_bridge = account(&everything, &self.tap.received());
+        accounts.push(("the bridge".to_owned(), self.tap.connections(), of_bridge));
         accounts
     }
 
