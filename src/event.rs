@@ -288,6 +288,8 @@ events! {
     CredentialsFileProblem = "credentials-file-problem", "d219aa747d914d96af83ab989e37c98a";
     /// Connections of programs are not accepted.
     AcceptFailing = "accept-failing", "fb4dcea511304e96890b19823a5d2ac8";
+    /// Connections of programs are accepted again.
+    AcceptWorks = "accept-works", "4d5e0ab2a6b84d0f9fb6a2c3c1f0ce57";
     /// The kernel does not identify a caller.
     CallerUnknown = "caller-unknown", "48967e4db86a43f091b957c7fdbec1b8";
 }

@@ -19,8 +19,8 @@ use crate::credentials::CredentialCacheEditor;
 use crate::heartbeat::Heartbeat;
 use crate::identity::{IdentityReporter, IdentityTask};
 use crate::local::{
-    AccessRules, AckWaiters, ApiContext, Audit, Connections, CredentialsFiles, Inherited, LoopbackSlot, MqttState,
-    RateLimiter, RequestCounts, ThingName, mqtt_socket_path,
+    AcceptStatus, AccessRules, AckWaiters, ApiContext, Audit, Connections, CredentialsFiles, Inherited, LoopbackSlot,
+    MqttState, RateLimiter, RequestCounts, ThingName, mqtt_socket_path,
 };
 use crate::logging::LogLevel;
 use crate::messages::{self, OwnSubscriptions, SessionEvent};
@@ -157,6 +157,7 @@ impl Parts {
             access: RefCell::new(AccessRules::new(&config.access)),
             reloads: reload_sender,
             connections: Connections::default(),
+            accepting: reporters.accepting,
             drop_ins: drop_in_folder(path),
             loopback,
             credentials_files,
@@ -253,12 +254,12 @@ struct Reporters {
     session: SessionReporters,
     messages: Reporter<MessagesPhase, MessagesDetails>,
     network: Reporter<NetworkPhase, NetworkDetails>,
+    accepting: Rc<AcceptStatus>,
 }
 
 impl Reporters {
     fn new(hub: &StatusHub, path: &Path, config: &Config, clock: &dyn Clock) -> Self {
         let loaded = configuration_details(path, clock);
-        let provisioning = ProvisioningDetails::default();
         Self {
             configuration: hub.reporter("configuration", ConfigurationPhase::Loaded, loaded),
             token: hub.reporter("token", TokenPhase::Waiting, token_details(config)),
@@ -266,10 +267,11 @@ impl Reporters {
             identity: hub.reporter("identity", IdentityPhase::NoKey, identity_details(config)),
             session: SessionReporters {
                 session: hub.reporter("session", SessionPhase::Idle, session_details(config)),
-                provisioning: hub.reporter("provisioning", ProvisioningPhase::NoKey, provisioning),
+                provisioning: hub.reporter("provisioning", ProvisioningPhase::NoKey, ProvisioningDetails::default()),
             },
             messages: hub.reporter("messages", MessagesPhase::Opening, MessagesDetails::default()),
             network: hub.reporter("network", NetworkPhase::Unknown, NetworkDetails {}),
+            accepting: Rc::new(AcceptStatus::new(hub)),
         }
     }
 
@@ -285,6 +287,7 @@ impl Reporters {
             messages: self.messages.watch(),
             loopback: loopback.part(),
             local_mqtt: mqtt.status.part(),
+            accepting: self.accepting.part(),
             credentials_files: credentials_files.part(),
             network: self.network.watch(),
         }

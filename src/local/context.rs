@@ -12,7 +12,7 @@ use super::access::{AccessDeniedError, AccessRules, Audit, Permission};
 use super::caller::Caller;
 use super::credentials_files::CredentialsFiles;
 use super::limits::{AckWaiters, RateLimiter, RequestCounts};
-use super::listeners::Connections;
+use super::listeners::{AcceptStatus, Connections};
 use super::loopback::LoopbackSlot;
 use super::mqtt::MqttState;
 use super::thing_name::ThingName;
@@ -44,6 +44,8 @@ pub struct ApiContext {
     pub reloads: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
     /// The connections of all listeners.
     pub connections: Connections,
+    /// Whether their connections are accepted.
+    pub accepting: Rc<AcceptStatus>,
     /// The configuration's drop-in folder, which hints name.
     pub drop_ins: PathBuf,
     /// The loopback listener, if one is configured.

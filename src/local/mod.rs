@@ -29,7 +29,7 @@ pub use credentials_files::{
     CredentialsFiles, examine_credentials_files, find_files_for_nobody, remove_recorded_files,
 };
 pub use limits::{AckWaiters, RateLimiter, RequestCounts};
-pub use listeners::{Connections, bind_socket, mqtt_socket_path, socket_path};
+pub use listeners::{AcceptStatus, Connections, bind_socket, mqtt_socket_path, socket_path};
 pub use loopback::{Inherited, Loopback, LoopbackSlot, PortHolder};
 pub use mqtt::{HeldSocket, MqttState};
 pub use run::run;

@@ -35,7 +35,11 @@ pub fn run<T>(
         let connections = context.connections.clone();
         let mqtt_connections = Connections::new(&MQTT_SLOTS);
         let listeners = [
-            spawn_local(accept_connections(Rc::new(listener), connections.clone())),
+            spawn_local(accept_connections(
+                Rc::new(listener),
+                connections.clone(),
+                context.accepting.clone(),
+            )),
             spawn_local(listen_on_loopback(context.clone(), connections.clone())),
             spawn_local(listen_for_mqtt(context.clone(), mqtt_connections.clone())),
         ];

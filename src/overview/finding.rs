@@ -60,6 +60,7 @@ identifiers! {
     LOOPBACK_PROBLEM = "loopback-problem";
     LOCAL_MQTT_DOWN = "local-mqtt-down";
     LOCAL_MQTT_PROBLEM = "local-mqtt-problem";
+    CONNECTIONS_NOT_ACCEPTED = "connections-not-accepted";
     CREDENTIALS_FILE_PROBLEM = "credentials-file-problem";
 }
 

@@ -28,6 +28,7 @@ pub(super) fn collect(snapshot: &Snapshot) -> Vec<Finding> {
     device::messages(snapshot, &mut found);
     device::loopback(snapshot, &mut found);
     device::local_mqtt(snapshot, &mut found);
+    device::accepting(snapshot, &mut found);
     device::credentials_files(snapshot, &mut found);
     // Two parts that report the same problem have one cause.
     let mut findings: Vec<Finding> = Vec::new();

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Clock;
 use crate::credentials::{AliasPart, CredentialCache, USABLE_MARGIN, WebTokenPart};
 use crate::status::{
-    ClockPart, ConfigurationPart, CredentialsFilesPart, IdentityPart, LocalMqttPart, LoopbackPart, MessagesPart,
-    NetworkPart, NetworkPhase, ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
+    AcceptingPart, ClockPart, ConfigurationPart, CredentialsFilesPart, IdentityPart, LocalMqttPart, LoopbackPart,
+    MessagesPart, NetworkPart, NetworkPhase, ProvisioningPart, SessionPart, SessionPhase, StatusBoard, TokenPart,
 };
 
 /// The input of the verdict: the status of each part.
@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub loopback: Option<LoopbackPart>,
     /// The listeners for programs that speak MQTT.
     pub local_mqtt: LocalMqttPart,
+    /// Whether connections are accepted at all listeners.
+    pub accepting: AcceptingPart,
     /// The credentials files.
     pub credentials_files: CredentialsFilesPart,
     /// Time until the first credentials are no longer handed out.
@@ -65,6 +67,7 @@ impl Snapshot {
             messages: board.messages.borrow().clone(),
             loopback: board.loopback(),
             local_mqtt: board.local_mqtt.borrow().clone(),
+            accepting: board.accepting.borrow().clone(),
             credentials_files: board.credentials_files.borrow().clone(),
             credentials_end_in,
             now: clock.aws_now(),

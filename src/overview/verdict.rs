@@ -10,7 +10,7 @@ use super::findings::{collect, validity};
 use super::snapshot::Snapshot;
 use crate::credentials::AliasPhase;
 use crate::problem::{Exit, Problem};
-use crate::status::{LocalMqttPhase, LoopbackPhase, MessagesPhase};
+use crate::status::{AcceptingPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase};
 
 /// The state of the whole gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -142,6 +142,7 @@ fn is_working(snapshot: &Snapshot) -> bool {
         && snapshot.messages.phase == MessagesPhase::Ready
         && snapshot.aliases.iter().all(|alias| alias.phase == AliasPhase::Valid)
         && snapshot.local_mqtt.phase != LocalMqttPhase::Waiting
+        && snapshot.accepting.phase == AcceptingPhase::Accepting
         && snapshot
             .loopback
             .as_ref()

@@ -7,10 +7,10 @@ use super::credentials_files::CredentialsFilesDetails;
 use super::details::{
     ClockDetails, IdentityDetails, MessagesDetails, NetworkDetails, ProvisioningDetails, SessionDetails, TokenDetails,
 };
-use super::listeners::{LocalMqttDetails, LoopbackDetails};
+use super::listeners::{AcceptingDetails, LocalMqttDetails, LoopbackDetails};
 use super::phases::{
-    ClockPhase, CredentialsFilesPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase, NetworkPhase,
-    ProvisioningPhase, SessionPhase, TokenPhase,
+    AcceptingPhase, ClockPhase, CredentialsFilesPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase,
+    NetworkPhase, ProvisioningPhase, SessionPhase, TokenPhase,
 };
 use super::reporter::Part;
 use crate::problem::Problem;
@@ -31,6 +31,8 @@ pub type MessagesPart = Part<MessagesPhase, MessagesDetails>;
 pub type LoopbackPart = Part<LoopbackPhase, LoopbackDetails>;
 /// The status of the MQTT listeners.
 pub type LocalMqttPart = Part<LocalMqttPhase, LocalMqttDetails>;
+/// The status of accepting connections.
+pub type AcceptingPart = Part<AcceptingPhase, AcceptingDetails>;
 /// The status of the credentials files.
 pub type CredentialsFilesPart = Part<CredentialsFilesPhase, CredentialsFilesDetails>;
 /// The status of this machine's own network.
@@ -55,6 +57,8 @@ pub struct StatusBoard {
     pub loopback: watch::Receiver<Option<watch::Receiver<LoopbackPart>>>,
     /// The listeners for programs that speak MQTT.
     pub local_mqtt: watch::Receiver<LocalMqttPart>,
+    /// Whether connections are accepted at all listeners.
+    pub accepting: watch::Receiver<AcceptingPart>,
     /// The credentials files.
     pub credentials_files: watch::Receiver<CredentialsFilesPart>,
     /// This machine's own network.

@@ -8,6 +8,11 @@ use super::details::Details;
 
 impl Details for LoopbackDetails {}
 impl Details for LocalMqttDetails {}
+impl Details for AcceptingDetails {}
+
+/// Accepting connections has no status fields besides its phase.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct AcceptingDetails {}
 
 /// Status fields of the loopback listener besides its phase.
 #[derive(Clone, Debug, Default, Serialize)]

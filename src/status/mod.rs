@@ -13,8 +13,8 @@ mod repeats;
 mod reporter;
 
 pub use board::{
-    ClockPart, CredentialsFilesPart, IdentityPart, LocalMqttPart, LoopbackPart, MessagesPart, NetworkPart,
-    ProvisioningPart, SessionPart, StatusBoard, TokenPart,
+    AcceptingPart, ClockPart, CredentialsFilesPart, IdentityPart, LocalMqttPart, LoopbackPart, MessagesPart,
+    NetworkPart, ProvisioningPart, SessionPart, StatusBoard, TokenPart,
 };
 pub use configuration::{ConfigurationDetails, ConfigurationPart, ConfigurationPhase, Loaded, ReloadOutcome};
 pub use credentials_files::{CredentialsFileDetails, CredentialsFileState, CredentialsFilesDetails};
@@ -24,11 +24,11 @@ pub use details::{
     RotationDetails, SessionDetails, SetAsideDetails, TakeoverDetails, TokenDetails,
 };
 pub use latencies::Latencies;
-pub use listeners::{LocalMqttDetails, LoopbackDetails};
+pub use listeners::{AcceptingDetails, LocalMqttDetails, LoopbackDetails};
 pub(crate) use phases::phases;
 pub use phases::{
-    ClockPhase, CredentialsFilesPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase, NetworkPhase,
-    Phase, ProvisioningPhase, SessionPhase, TokenPhase,
+    AcceptingPhase, ClockPhase, CredentialsFilesPhase, IdentityPhase, LocalMqttPhase, LoopbackPhase, MessagesPhase,
+    NetworkPhase, Phase, ProvisioningPhase, SessionPhase, TokenPhase,
 };
 pub use repeats::Repeats;
 pub use reporter::{Part, PartDocument, Reporter, StatusHub};

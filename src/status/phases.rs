@@ -116,6 +116,16 @@ phases! {
 }
 
 phases! {
+    /// Whether programs that connect are accepted.
+    AcceptingPhase {
+        /// They are.
+        Accepting = "accepting", AcceptWorks;
+        /// They have to wait at one listener or several.
+        Failing = "failing", AcceptFailing;
+    }
+}
+
+phases! {
     /// The state of the listeners for programs that speak MQTT.
     LocalMqttPhase {
         /// None is configured.

@@ -38,7 +38,8 @@ pub(super) fn draw(document: &Value, terminal: Terminal) -> String {
     token(&mut screen, document.get("token"));
     clock(&mut screen, document.get("clock"));
     for (name, title, usual) in [
-        ("network", "Network", &["up", "unknown"][..]),
+        ("connections", "Connections", &["accepting"][..]),
+        ("network", "Network", &["up", "unknown"]),
         ("configuration", "Configuration", &["loaded"]),
     ] {
         let part = document.get(name);

@@ -137,16 +137,19 @@ impl PresenceReport {
     /// Creates the report of a healthy gateway without role aliases.
     pub(super) fn for_test(hub: &crate::status::StatusHub, clock: &SharedClock) -> Self {
         use crate::status::{
-            ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, CredentialsFilesDetails,
-            CredentialsFilesPhase, IdentityDetails, IdentityPhase, LocalMqttDetails, LocalMqttPhase, MessagesDetails,
-            MessagesPhase, NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase, SessionDetails,
-            SessionPhase, TokenDetails, TokenPhase,
+            AcceptingDetails, AcceptingPhase, ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase,
+            CredentialsFilesDetails, CredentialsFilesPhase, IdentityDetails, IdentityPhase, LocalMqttDetails,
+            LocalMqttPhase, MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, ProvisioningDetails,
+            ProvisioningPhase, SessionDetails, SessionPhase, TokenDetails, TokenPhase,
         };
 
         let board = StatusBoard {
             loopback: watch::channel(None).1,
             local_mqtt: hub
                 .reporter("local-mqtt", LocalMqttPhase::Off, LocalMqttDetails::default())
+                .watch(),
+            accepting: hub
+                .reporter("connections", AcceptingPhase::Accepting, AcceptingDetails::default())
                 .watch(),
             credentials_files: hub
                 .reporter(

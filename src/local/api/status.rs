@@ -10,8 +10,8 @@ use crate::local::context::ApiContext;
 use crate::local::http::{self, Response};
 use crate::overview::{Finding, Overview, State};
 use crate::status::{
-    ClockDetails, ConfigurationDetails, CredentialsFilesDetails, IdentityDetails, LocalMqttDetails, LoopbackDetails,
-    MessagesDetails, NetworkDetails, PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
+    AcceptingDetails, ClockDetails, ConfigurationDetails, CredentialsFilesDetails, IdentityDetails, LocalMqttDetails,
+    LoopbackDetails, MessagesDetails, NetworkDetails, PartDocument, ProvisioningDetails, SessionDetails, TokenDetails,
 };
 
 /// The response's body.
@@ -42,6 +42,7 @@ struct Document {
     credentials_files: Option<PartDocument<CredentialsFilesDetails>>,
     /// `None` if no MQTT listener is configured.
     local_mqtt: Option<LocalMqttDocument>,
+    connections: PartDocument<AcceptingDetails>,
     log_level: log_level::Document,
 }
 
@@ -101,6 +102,7 @@ pub fn get(context: &ApiContext) -> Response {
         loopback: board.loopback().map(|part| part.document(clock)),
         credentials_files: credentials_files(context),
         local_mqtt: local_mqtt(context),
+        connections: board.accepting.borrow().document(clock),
         log_level: log_level::document(context),
     })
 }

@@ -41,8 +41,9 @@ pub async fn listen_on_loopback(context: Rc<ApiContext>, connections: Connection
                 Some(loopback) => {
                     let socket = loopback.start(&context.access, &mut retry).await;
                     let listener = LoopbackListener::new(socket, loopback.clone(), context.clone());
+                    let accepting = context.accepting.clone();
                     tokio::select! {
-                        () = accept_connections(Rc::new(listener), connections.clone()) => {}
+                        () = accept_connections(Rc::new(listener), connections.clone(), accepting) => {}
                         () = loopback.keep_files(&context.access, &mut retry) => {}
                     }
                 }

@@ -3,6 +3,7 @@
 //! `server` accepts for every [`Listener`](server::Listener), whatever is spoken on its connections; `http` speaks HTTP/1.1
 //! for two of them, and `mqtt` has the two whose connections speak MQTT.
 
+mod accept_status;
 mod connections;
 mod host_header;
 mod http;
@@ -12,6 +13,7 @@ mod server;
 mod socket_file;
 mod unix;
 
+pub use accept_status::AcceptStatus;
 pub use connections::{ConnectionSlot, Connections};
 pub use loopback::listen_on_loopback;
 pub use mqtt::{listen_for_mqtt, mqtt_socket_path};

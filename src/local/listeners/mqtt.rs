@@ -67,7 +67,8 @@ async fn listen_on_socket(context: Rc<ApiContext>, connections: Connections, pat
         listener.map_err(|error| (error.to_string(), socket_step(&path, &error)))
     };
     let listener = bind_patiently(&context, &shown, bind).await;
-    accept_connections(Rc::new(MqttSocket { listener, context }), connections).await;
+    let accepting = context.accepting.clone();
+    accept_connections(Rc::new(MqttSocket { listener, context }), connections, accepting).await;
 }
 
 async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, address: SocketAddr) {
@@ -77,7 +78,7 @@ async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, ad
         acquired.map_err(|error| (error.to_string(), error.next_step("local-mqtt.listen")))
     };
     let listener = bind_patiently(&context, &address.to_string(), bind).await;
-    let accepting = Rc::new(MqttAddress {
+    let listener = Rc::new(MqttAddress {
         listener,
         context: context.clone(),
     });
@@ -89,7 +90,7 @@ async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, ad
         }
     };
     tokio::select! {
-        () = accept_connections(accepting, connections) => {}
+        () = accept_connections(listener, connections, context.accepting.clone()) => {}
         () = reading => {}
     }
 }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{spawn_local, unconstrained, yield_now};
 use tokio::time::sleep;
 
+use super::accept_status::AcceptStatus;
 use super::connections::{ConnectionSlot, Connections};
 use crate::event::{Event, journal};
 use crate::local::limits::Origin;
@@ -44,13 +45,13 @@ pub trait Listener: 'static {
     async fn serve_connection(listener: Rc<Self>, stream: Self::Stream, peer: Self::Peer, slot: ConnectionSlot);
 }
 
-/// Accepts connections until the runtime ends. An accept error does not end it.
-pub async fn accept_connections<L: Listener>(listener: Rc<L>, connections: Connections) {
-    let mut is_failing = false;
+/// Accepts connections until the runtime ends. An accept error does not end it, and is reported to `status`.
+pub async fn accept_connections<L: Listener>(listener: Rc<L>, connections: Connections, status: Rc<AcceptStatus>) {
+    let report = status.listener(L::NAME);
     loop {
         match listener.accept().await {
             Ok(stream) => {
-                is_failing = false;
+                report.recover();
                 admit(&listener, stream, &connections);
                 for _ in 0..BURST {
                     match accept_pending(&*listener).await {
@@ -62,10 +63,17 @@ pub async fn accept_connections<L: Listener>(listener: Rc<L>, connections: Conne
                 yield_now().await;
             }
             Err(error) => {
-                if !std::mem::replace(&mut is_failing, true) {
-                    journal!(Level::Error, Event::AcceptFailing; "{}: accepting fails, and is tried again: {error}", L::NAME);
-                }
+                report.fail(&error);
                 sleep(ACCEPT_PAUSE).await;
+                match accept_pending(&*listener).await {
+                    Some(Ok(stream)) => {
+                        report.recover();
+                        admit(&listener, stream, &connections);
+                    }
+                    // Whoever had to wait has given up.
+                    None => report.recover(),
+                    Some(Err(_)) => {}
+                }
             }
         }
     }

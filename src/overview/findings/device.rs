@@ -7,10 +7,10 @@ use crate::overview::expiry::{Expiry, expiry_problem};
 use crate::overview::finding::{
     CERTIFICATE_AWAITED, CERTIFICATE_EXPIRED, CERTIFICATE_EXPIRING, CERTIFICATE_PROBLEM, CERTIFICATE_REFUSED,
     CERTIFICATE_REQUEST, CLOCK_SKEWED, CLOCK_UNSET, CONFIGURATION_DIFFERS, CONFIGURATION_LAST_GOOD,
-    CONFIGURATION_PROBLEM, CONFIGURATION_RESTART_NEEDED, CONFIGURATION_WRONG, CREDENTIALS_FILE_PROBLEM, Finding,
-    LOCAL_MQTT_DOWN, LOCAL_MQTT_PROBLEM, LOOPBACK_DOWN, LOOPBACK_PROBLEM, MESSAGES_PARKED, MESSAGES_PROBLEM,
-    MESSAGES_SET_ASIDE, MESSAGES_UNAVAILABLE, SUBSCRIPTIONS_SUSPENDED, TOKEN_FAILED, TOKEN_OTHER_KEYS, TOKEN_PIN,
-    TOKEN_PROBLEM, TOKEN_WAITING,
+    CONFIGURATION_PROBLEM, CONFIGURATION_RESTART_NEEDED, CONFIGURATION_WRONG, CONNECTIONS_NOT_ACCEPTED,
+    CREDENTIALS_FILE_PROBLEM, Finding, LOCAL_MQTT_DOWN, LOCAL_MQTT_PROBLEM, LOOPBACK_DOWN, LOOPBACK_PROBLEM,
+    MESSAGES_PARKED, MESSAGES_PROBLEM, MESSAGES_SET_ASIDE, MESSAGES_UNAVAILABLE, SUBSCRIPTIONS_SUSPENDED, TOKEN_FAILED,
+    TOKEN_OTHER_KEYS, TOKEN_PIN, TOKEN_PROBLEM, TOKEN_WAITING,
 };
 use crate::overview::snapshot::Snapshot;
 use crate::status::{
@@ -169,6 +169,17 @@ pub(super) fn local_mqtt(snapshot: &Snapshot, found: &mut Vec<Finding>) {
         LocalMqttPhase::Listening | LocalMqttPhase::Off => LOCAL_MQTT_PROBLEM,
     };
     found.push(Finding::reported(id, "local_mqtt", part, problem));
+}
+
+pub(super) fn accepting(snapshot: &Snapshot, found: &mut Vec<Finding>) {
+    let part = &snapshot.accepting;
+    let Some(problem) = part.problem.clone() else { return };
+    found.push(Finding::reported(
+        CONNECTIONS_NOT_ACCEPTED,
+        "connections",
+        part,
+        problem,
+    ));
 }
 
 pub(super) fn credentials_files(snapshot: &Snapshot, found: &mut Vec<Finding>) {

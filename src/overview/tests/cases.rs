@@ -268,6 +268,16 @@ cases! {
         loopback.problem = Some(problem);
         gateway.loopback = Some(loopback);
     };
+    "gatepost may open no more files" => |gateway| {
+        gateway.accepting.phase = AcceptingPhase::Failing;
+        let problem = Problem::configuration("no connection is accepted at socket: gatepost has as many files open as its limit allows");
+        gateway.accepting.problem = Some(problem.next("raise LimitNOFILE="));
+    };
+    "there is no memory for connections" => |gateway| {
+        gateway.accepting.phase = AcceptingPhase::Failing;
+        let problem = Problem::wait("no connection is accepted at mqtt: this machine has no memory left for a connection");
+        gateway.accepting.problem = Some(problem.next("find the program that uses it"));
+    };
     "a credentials file cannot be written" => |gateway| {
         gateway.credentials_files.phase = CredentialsFilesPhase::Waiting;
         let problem = Problem::configuration("PATH cannot be written: disk full").next("free space");

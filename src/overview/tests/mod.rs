@@ -14,10 +14,11 @@ use crate::clock::{Clock, rfc3339};
 use crate::credentials::{AliasDetails, AliasPart, AliasPhase, CredentialCache};
 use crate::problem::{Exit, Problem};
 use crate::status::{
-    ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, CredentialsFilesDetails, CredentialsFilesPhase,
-    EnrolmentDetails, IdentityDetails, IdentityPhase, LocalMqttDetails, LocalMqttPhase, LoopbackPhase, MessagesDetails,
-    MessagesPhase, NetworkDetails, NetworkPhase, Part, ProvisioningDetails, ProvisioningPhase, Repeats, SessionDetails,
-    SessionPhase, StatusBoard, StatusHub, TokenDetails, TokenPhase,
+    AcceptingDetails, AcceptingPhase, ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase,
+    CredentialsFilesDetails, CredentialsFilesPhase, EnrolmentDetails, IdentityDetails, IdentityPhase, LocalMqttDetails,
+    LocalMqttPhase, LoopbackPhase, MessagesDetails, MessagesPhase, NetworkDetails, NetworkPhase, Part,
+    ProvisioningDetails, ProvisioningPhase, Repeats, SessionDetails, SessionPhase, StatusBoard, StatusHub,
+    TokenDetails, TokenPhase,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -61,6 +62,7 @@ fn healthy() -> Snapshot {
         messages: part::<_, MessagesDetails>(MessagesPhase::Ready),
         loopback: None,
         local_mqtt: part::<_, LocalMqttDetails>(LocalMqttPhase::Off),
+        accepting: part::<_, AcceptingDetails>(AcceptingPhase::Accepting),
         credentials_files: part::<_, CredentialsFilesDetails>(CredentialsFilesPhase::Written),
         credentials_end_in: None,
         now: now(),
@@ -190,6 +192,7 @@ fn board(gateway: &Snapshot) -> StatusBoard {
         messages: reading_end(&gateway.messages),
         loopback: watch::channel(None).1,
         local_mqtt: reading_end(&gateway.local_mqtt),
+        accepting: reading_end(&gateway.accepting),
         credentials_files: reading_end(&gateway.credentials_files),
         network: reading_end(&gateway.network),
         configuration: reading_end(&gateway.configuration),

@@ -4,6 +4,7 @@ mod bounds;
 mod breaches;
 mod clients;
 mod crowds;
+mod descriptors;
 mod hostile;
 pub mod packets;
 mod refusals;

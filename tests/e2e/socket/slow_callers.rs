@@ -8,7 +8,7 @@ use std::time::Duration;
 use rig::unix_http;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::support::{SOON, World};
+use crate::support::World;
 
 use super::crowd::crowd;
 
@@ -65,14 +65,12 @@ fn the_daemon_survives_without_free_descriptors() {
         maximum: Some(60),
     };
     prlimit(pid, Resource::Nofile, few).unwrap();
-    for _ in 0..2 {
-        let seen = world.gateway.process().line_count();
+    for round in 0..2 {
         let held = crowd(&world.gateway.socket(), 64);
-        world
-            .gateway
-            .process()
-            .wait_for_line_after(seen, SOON, |line| line.contains("accepting fails"))
-            .unwrap();
+        // The journal does not have the same problem again at once.
+        if round == 0 {
+            world.gateway.wait_for_log("no connection is accepted at socket");
+        }
         drop(held);
         assert_eq!(world.gateway.credentials().status, 200);
     }
