@@ -210,9 +210,9 @@ fn no_longer_wanted(subscriber: &mut Subscriber, desired: &DesiredFilters, now: 
             return true;
         }
         let since = *subscriber.unwanted_since.entry(filter.clone()).or_insert(now);
-        // A filter that another one covers is useless, and brings every message twice.
+        // Where it overlaps with a wanted filter, every message comes twice. The wanted filter was requested before.
         let mut others = subscriber.confirmed.keys().filter(|other| desired.contains_key(*other));
-        now >= since + LINGER || others.any(|other| topic::covers(other, filter))
+        now >= since + LINGER || others.any(|other| topic::covers(other, filter) || topic::covers(filter, other))
     });
     filters
 }
