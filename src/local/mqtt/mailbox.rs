@@ -41,3 +41,44 @@ impl Mailbox {
         self.taken_over.get()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Problem;
+
+    /// Whether the connection is woken.
+    async fn is_notified(mailbox: &Mailbox) -> bool {
+        let notified = mailbox.signal.notified();
+        tokio::select! {
+            biased;
+            () = notified => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn outcomes_are_taken_once_in_their_order_and_wake_the_connection() {
+        let mailbox = Mailbox::default();
+        assert!(!is_notified(&mailbox).await);
+        mailbox.report_stored(2, Ok(()));
+        mailbox.report_stored(1, Err(SubmitError::Full(Problem::wait("full"))));
+        // One wake-up is enough for both, and none is left for later.
+        assert!(is_notified(&mailbox).await && !is_notified(&mailbox).await);
+        let taken = mailbox.take_stored();
+        let taken: Vec<_> = taken.iter().map(|(id, outcome)| (*id, outcome.is_ok())).collect();
+        assert_eq!(taken, [(2, true), (1, false)]);
+        assert!(mailbox.take_stored().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_connection_learns_that_it_was_taken_over_and_whether_its_session_goes_on() {
+        for resumes in [true, false] {
+            let mailbox = Mailbox::default();
+            assert_eq!(mailbox.taken_over(), None);
+            mailbox.take_over(resumes);
+            assert!(is_notified(&mailbox).await);
+            assert_eq!(mailbox.taken_over(), Some(resumes));
+        }
+    }
+}

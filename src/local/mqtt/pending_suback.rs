@@ -28,3 +28,34 @@ impl PendingSuback {
         self.answers.iter().all(|answer| matches!(answer, Answer::Known(_)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::ReasonCode;
+
+    #[test]
+    fn a_suback_is_complete_once_no_filter_waits_for_aws() {
+        let granted = || Answer::Known(Ok(Qos::AtLeastOnce));
+        let refused = || Answer::Known(Err(ReasonCode::NOT_AUTHORIZED));
+        let awaited = || Answer::Awaited("a".to_owned(), Qos::AtMostOnce);
+        for (answers, expected) in [
+            (vec![], true),
+            (vec![granted()], true),
+            (vec![refused()], true),
+            (vec![granted(), refused()], true),
+            (vec![awaited()], false),
+            (vec![granted(), awaited()], false),
+            (vec![awaited(), refused()], false),
+        ] {
+            let suback = PendingSuback {
+                packet_id: 1,
+                answers,
+                words: None,
+                wants_retain_flag: false,
+                deadline: Instant::now(),
+            };
+            assert_eq!(suback.is_complete(), expected, "{} answers", suback.answers.len());
+        }
+    }
+}

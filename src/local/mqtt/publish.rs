@@ -137,3 +137,46 @@ fn check_size(message: &Message, packet_limit: u32) -> Result<(), Refusal> {
     };
     Err(Refusal::new(ReasonCode::QUOTA_EXCEEDED, words))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Properties;
+
+    fn message(payload: usize, properties: usize) -> Message {
+        let users = (properties > 0).then(|| ("n".to_owned(), "v".repeat(properties - 1)));
+        Message {
+            topic: "gw-1/a".to_owned(),
+            payload: vec![0; payload].into(),
+            properties: Properties {
+                user_properties: users.into_iter().collect(),
+                ..Properties::default()
+            },
+            ..Message::default()
+        }
+    }
+
+    #[test]
+    fn a_message_that_aws_would_not_take_is_refused_with_its_measure() {
+        let whole = message(1000, 0).packet_size();
+        let limit = |bytes: usize| u32::try_from(bytes).unwrap();
+        for (payload, properties, packet_limit, words) in [
+            (0, 0, u32::MAX, None),
+            (MAX_PAYLOAD, 0, u32::MAX, None),
+            (MAX_PAYLOAD + 1, 0, u32::MAX, Some("its payload has")),
+            (0, MAX_PROPERTIES, u32::MAX, None),
+            (0, MAX_PROPERTIES + 1, u32::MAX, Some("its properties have")),
+            (MAX_PAYLOAD + 1, MAX_PROPERTIES + 1, 0, Some("its payload has")),
+            (1000, 0, limit(whole), None),
+            (1000, 0, limit(whole) - 1, Some("it makes a packet of")),
+        ] {
+            let refusal = check_size(&message(payload, properties), packet_limit).err();
+            let found = refusal.as_ref().map(|refusal| refusal.words.as_str());
+            assert_eq!(found.is_some(), words.is_some(), "{payload} {properties}: {found:?}");
+            if let (Some(refusal), Some(words)) = (&refusal, words) {
+                assert!(refusal.words.starts_with(words), "{}", refusal.words);
+                assert_eq!(refusal.code, ReasonCode::QUOTA_EXCEEDED);
+            }
+        }
+    }
+}

@@ -123,9 +123,12 @@ fn record(log: &MqttLog, sent: bool) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use tokio::task::{LocalSet, spawn_local, yield_now};
 
     use super::*;
-    use crate::messages::Properties;
+    use crate::clock::manual::ManualClock;
+    use crate::messages::{Bounds, Properties, prepare};
+    use crate::status::{MessagesDetails, MessagesPhase, StatusHub};
 
     fn message(bytes: usize) -> Message {
         Message {
@@ -160,5 +163,50 @@ mod tests {
         );
         assert!(queue.push(message(MAX_BYTES - 1), &one));
         assert!(!queue.push(message(1), &other));
+    }
+
+    /// Runs the queue against a session that responds to each message with the next of `answers`, and to no further ones. Returns how many
+    /// were sent and dropped, after all that could wait has waited.
+    async fn outcomes(answers: &[Result<(), &str>], messages: usize) -> (u64, u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(0);
+        let hub = StatusHub::new(clock.clone());
+        let reporter = hub.reporter("messages", MessagesPhase::Opening, MessagesDetails::default());
+        let (handles, _) = prepare(folder.path(), Bounds::default(), clock, reporter);
+        let mut session = handles.qos0_messages;
+        let (queue, log) = (Rc::new(Qos0Queue::default()), Rc::new(MqttLog::default()));
+        let local = LocalSet::new();
+        let running = async {
+            spawn_local(run(queue.clone(), log.clone(), handles.outbox.clone()));
+            for _ in 0..messages {
+                assert!(queue.push(message(1), &"user".into()));
+            }
+            for answer in answers {
+                let next = session.recv().await.unwrap();
+                let _ = next.sent.send(answer.map_err(Problem::wait));
+            }
+            tokio::time::sleep(SEND_TIMEOUT * 2).await;
+            drop(session);
+            for _ in 0..messages * 4 {
+                yield_now().await;
+            }
+        };
+        local.run_until(running).await;
+        (log.counts.qos0_sent.get(), log.counts.qos0_dropped.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_message_is_sent_or_dropped_and_counted() {
+        for (answers, messages, expected) in [
+            (&[][..], 0, (0, 0)),
+            (&[Ok(())][..], 1, (1, 0)),
+            (&[Err("AWS refuses it")], 1, (0, 1)),
+            (&[Ok(()), Err("AWS refuses it"), Ok(())], 3, (2, 1)),
+            // The session takes no more, and then ends.
+            (&[Ok(())], 3, (1, 2)),
+            (&[], 200, (0, 200)),
+        ] {
+            assert_eq!(outcomes(answers, messages).await, expected, "{answers:?} of {messages}");
+        }
     }
 }

@@ -75,3 +75,46 @@ impl From<SubscribeError> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The code is part of the interface: docs/mqtt.md lists it, and programs decide by it whether to try again.
+    #[test]
+    fn each_reason_has_its_code_and_a_text() {
+        let problem = || Problem::wait("the disk is away");
+        let durable = |error| Refusal::from(SubscribeError::Durable(error));
+        for (refusal, code, words) in [
+            (Refusal::from(SubmitError::Full(problem())), 0x97, "the disk is away"),
+            (SubmitError::DiskFull(problem()).into(), 0x97, "the disk is away"),
+            (SubmitError::Unusable(problem()).into(), 0x80, "the disk is away"),
+            (Refusal::from(&problem()), 0x87, "the disk is away"),
+            (
+                SubscribeError::Banned(Duration::from_millis(1500)).into(),
+                0x97,
+                "again in 2 s",
+            ),
+            (SubscribeError::TooManyStreams(100).into(), 0x97, "100 subscriptions"),
+            (SubscribeError::TooManyFilters(50).into(), 0x97, "50 subscriptions"),
+            (SubscribeError::TooManyOfReader(25).into(), 0x97, "25 topic filters"),
+            (
+                durable(DurableSubscriptionError::TooMany(128)),
+                0x97,
+                "128 durable subscriptions",
+            ),
+            (
+                durable(DurableSubscriptionError::TooManyOfAccount(16)),
+                0x97,
+                "may have 16 durable",
+            ),
+            (durable(DurableSubscriptionError::Owned), 0x87, "somebody else"),
+            (SubscribeError::Unusable(problem()).into(), 0x80, "the disk is away"),
+        ] {
+            assert_eq!(refusal.code, ReasonCode(code), "{}", refusal.words);
+            assert!(refusal.words.contains(words), "{}", refusal.words);
+        }
+    }
+}
