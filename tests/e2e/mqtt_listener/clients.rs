@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use rig::command;
-use rig::process::Process;
+use rig::process::{Process, Signal};
 
-use super::packets::{Client, Connect, V3_1_1, V5};
+use super::packets::{Client, Connect, V3_1_1, V5, text};
 use super::{SECRET, socket, switch_on, world};
 use crate::dashboard::Dashboard;
 use crate::messages::subscribed;
@@ -81,6 +81,101 @@ fn a_message_at_qos_0_is_sent_and_a_retained_one_is_kept() {
     }
 }
 
+/// A mosquitto_sub whose session is kept.
+struct Kept {
+    topic: String,
+    options: Vec<String>,
+    process: Process,
+}
+
+impl Kept {
+    /// Starts it, or starts it again.
+    fn run(options: &[String], topic: &str) -> Process {
+        mosquitto_sub(options, &["-c", "-q", "1", "-t", topic])
+    }
+
+    fn expect(&self, payload: &str) {
+        let expected = format!("message {} 0 1 {payload}", self.topic);
+        self.process.wait_for_line(SOON, |line| line == expected).unwrap();
+    }
+}
+
+#[test]
+fn promise_13_mosquitto_sub_with_a_kept_session_survives_a_restart_and_gets_the_messages_of_its_absence() {
+    let (mut world, address) = world();
+    let dashboard = Dashboard::start(&world);
+    let mut programs = Vec::new();
+    for (number, transport) in transports(&world, address).into_iter().enumerate() {
+        for version in [&["-V", "311"][..], &["-V", "5", "-x", "3600"]] {
+            let name = format!("kept-{number}-{}", version[1]);
+            let topic = format!("{THING}/{name}");
+            let mut options = transport.clone();
+            options.extend(version.iter().chain(&["-i", &name]).map(|word| (*word).to_owned()));
+            let process = Kept::run(&options, &topic);
+            programs.push(Kept {
+                topic,
+                options,
+                process,
+            });
+        }
+    }
+    world.gateway.stop();
+    world.gateway.start();
+    world.gateway.wait_online();
+    world.gateway.wait_for_text("local_mqtt.phase", "listening");
+    for program in &mut programs {
+        // In MQTT 5 mosquitto_sub ends when its server does.
+        if program.options.iter().any(|option| option == "5") {
+            program.process = Kept::run(&program.options, &program.topic);
+        }
+        dashboard.publish(&program.topic, "after a restart", &["-q", "1"]);
+        program.expect("after a restart");
+    }
+    for program in &mut programs {
+        program.process.signal(Signal::KILL).unwrap();
+        dashboard.publish(&program.topic, "while away", &["-q", "1"]);
+    }
+    // Received messages are on the disk.
+    world
+        .gateway
+        .wait_for("session.not_taken", |count| count.as_u64() == Some(0));
+    world.gateway.kill();
+    world.gateway.start();
+    world.gateway.wait_for_text("local_mqtt.phase", "listening");
+    for program in &mut programs {
+        program.process = Kept::run(&program.options, &program.topic);
+        program.expect("while away");
+    }
+}
+
+#[test]
+fn retain_as_published_is_granted_with_a_remark_and_only_a_new_subscription_gets_the_flag() {
+    let (world, _) = world();
+    let dashboard = Dashboard::start(&world);
+    let topic = format!("{THING}/kept");
+    let subscribe = |name: &str, options: u8| {
+        let mut client = Client::connected(&world.gateway, V5, name);
+        let filter = text(&topic);
+        client.send(0x82, &[&[0, 1, 0][..], &filter, &[options]].concat());
+        let suback = client.receive().unwrap();
+        assert_eq!((suback.first, suback.body.last()), (0x90, Some(&1)), "{suback:?}");
+        let remark = String::from_utf8_lossy(&suback.body).contains("Retain As Published");
+        (client, remark)
+    };
+    let (mut plain, remark) = subscribe("plain", 0x01);
+    assert!(!remark);
+    let (mut as_published, remark) = subscribe("as-published", 0x09);
+    assert!(remark);
+    dashboard.publish(&topic, "state", &["-q", "1", "-r"]);
+    for client in [&mut plain, &mut as_published] {
+        assert_eq!(client.receive().map(|packet| packet.first), Some(0x32));
+    }
+    for (name, options) in [("plain-later", 0x01), ("as-published-later", 0x09)] {
+        let (mut client, _) = subscribe(name, options);
+        assert_eq!(client.receive().map(|packet| packet.first), Some(0x33), "{name}");
+    }
+}
+
 #[test]
 fn promise_5_a_message_with_its_puback_reaches_aws_after_a_kill() {
     let mut world = World::new();
@@ -116,13 +211,13 @@ fn off_unless_it_is_configured_and_switched_by_a_reload() {
     assert!(!socket(&world.gateway).exists());
     let address = switch_on(&mut world);
     world.gateway.write_config();
-    world.gateway.process().signal(rig::process::Signal::HUP).unwrap();
+    world.gateway.process().signal(Signal::HUP).unwrap();
     world.gateway.wait_for_log(&format!("listens at {address}"));
     world.gateway.wait_for_log("mqtt.sock");
     let off = format!("[local-mqtt]\nsocket = true\nlisten = \"{address}\"");
     world.gateway.configure(&off, "");
     world.gateway.write_config();
-    world.gateway.process().signal(rig::process::Signal::HUP).unwrap();
+    world.gateway.process().signal(Signal::HUP).unwrap();
     rig::wait::until(SOON, "the socket and the port are closed", || {
         !socket(&world.gateway).exists() && std::net::TcpStream::connect(address).is_err()
     })

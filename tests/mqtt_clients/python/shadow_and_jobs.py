@@ -1,6 +1,7 @@
 """The shadow and jobs clients of the AWS IoT Device SDK, over an MQTT 5 client without TLS.
 
-It reports the shadow's delta as done, and carries out jobs until their document says that it is the last one.
+It reports the shadow's delta as done, and carries out jobs until their document says that it is the last one. Its session is kept, so
+that its streams get what comes while it is not connected.
 """
 
 import sys
@@ -17,7 +18,10 @@ client = mqtt5.Client(
         host_name=host,
         port=int(port),
         bootstrap=io.ClientBootstrap.get_or_create_static_default(),
-        connect_options=mqtt5.ConnectPacket(client_id=client_id, username="program", password=password),
+        connect_options=mqtt5.ConnectPacket(
+            client_id=client_id, username="program", password=password, session_expiry_interval_sec=3600
+        ),
+        session_behavior=mqtt5.ClientSessionBehaviorType.REJOIN_POST_SUCCESS,
         on_lifecycle_event_connection_success_fn=lambda _: connected.set(),
         min_reconnect_delay_ms=1000,
         max_reconnect_delay_ms=2000,
@@ -34,7 +38,7 @@ jobs = iotjobs.IotJobsClientV2(client, options)
 
 
 def stream(name, listener):
-    """Options of a stream of events; the caller waits until it is subscribed, which it is again after each connection."""
+    """Options of a stream of events; the caller waits until it is subscribed."""
     established = mqtt_request_response.SubscriptionStatusEventType.SUBSCRIPTION_ESTABLISHED
 
     def on_status(event):
