@@ -6,19 +6,15 @@
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use std::process;
 use std::sync::OnceLock;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-use std::{env, fs, process, thread};
+use std::time::Duration;
 
+use fuzz::daemon::{Daemon, SECRET};
 use gatepost_client::http;
 use libfuzzer_sys::fuzz_target;
 
-/// The PIN, which is in a file that the configuration names.
-const SECRET: &str = "between-fuzzer-and-token";
 /// Time limit for a complete or an abandoned request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -26,14 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// response, which is not a fault. Half of all inputs are incomplete, so this is most of the cost of an input.
 const MOMENT: Duration = Duration::from_millis(2);
 
-static DAEMON: OnceLock<(PathBuf, JoinHandle<()>)> = OnceLock::new();
+static DAEMON: OnceLock<Daemon> = OnceLock::new();
 
 fuzz_target!(
     init: {
-        let _ = DAEMON.set(start());
+        let _ = DAEMON.set(Daemon::start("gatepost.sock"));
     },
     |input: &[u8]| {
-        let (socket, _) = DAEMON.get().expect("the daemon");
+        let Daemon { socket, .. } = DAEMON.get().expect("the daemon");
         let connection = send(socket, input);
         // One thread serves both connections, so when it responds to the second one it has processed the first one's input.
         let alive = receive(send(socket, b""), PATIENCE);
@@ -52,7 +48,7 @@ fn send(socket: &Path, bytes: &[u8]) -> UnixStream {
     let mut stream = match UnixStream::connect(socket) {
         Ok(stream) => stream,
         // A signal ends the daemon first.
-        Err(_) if DAEMON.get().is_some_and(|(_, thread)| thread.is_finished()) => process::exit(0),
+        Err(_) if DAEMON.get().is_some_and(|daemon| daemon.thread.is_finished()) => process::exit(0),
         Err(error) => panic!("{error}"),
     };
     stream.set_write_timeout(Some(PATIENCE)).expect("a time limit");
@@ -94,85 +90,4 @@ fn read_answers(answers: &[u8]) {
             Err(_) => return assert!(answers.starts_with(b"HTTP/1.")),
         }
     }
-}
-
-fn start() -> (PathBuf, JoinHandle<()>) {
-    const FOLDER: &str = "GATEPOST_FUZZ_FOLDER";
-    let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else {
-        // The daemon reads its folders from the environment, which must not be changed in a running process.
-        let folder = fuzz::folder().keep();
-        let mut arguments = env::args_os();
-        let mut this = Command::new(arguments.next().expect("a name"));
-        this.args(arguments).env(FOLDER, &folder);
-        this.env("STATE_DIRECTORY", folder.join("state"))
-            .env("RUNTIME_DIRECTORY", folder.join("run"));
-        this.env("SOFTHSM2_CONF", folder.join("softhsm2.conf"));
-        panic!("{}", this.exec());
-    };
-    for name in ["state", "run", "token"] {
-        let _ = fs::create_dir(folder.join(name));
-    }
-    let configuration = folder.join("gatepost.toml");
-    let tokens = format!("directories.tokendir = {}/token\n", folder.display());
-    fs::write(folder.join("softhsm2.conf"), tokens).expect("a file");
-    fs::write(folder.join("pin"), SECRET).expect("a file");
-    fs::write(&configuration, configuration_text(&folder)).expect("a file");
-    let thread = thread::spawn(move || {
-        if let Err(fatal) = gatepost::daemon::run(&configuration) {
-            eprintln!("{fatal}");
-            process::abort();
-        }
-    });
-    let socket = folder.join("run/gatepost.sock");
-    let begun = Instant::now();
-    while UnixStream::connect(&socket).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the daemon does not listen");
-        thread::sleep(Duration::from_millis(10));
-    }
-    (socket, thread)
-}
-
-/// Finds SoftHSM's module in the multiarch folder.
-fn softhsm() -> PathBuf {
-    let folders = fs::read_dir("/usr/lib").expect("/usr/lib").flatten();
-    let mut modules = folders.map(|folder| folder.path().join("softhsm/libsofthsm2.so"));
-    modules
-        .find(|module| module.exists())
-        .expect("SoftHSM: apt-get install softhsm2")
-}
-
-/// Returns the configuration of a gateway before its first certificate. Its token never appears, so nothing leaves this machine.
-fn configuration_text(folder: &Path) -> String {
-    let folder = folder.display();
-    let module = softhsm().display().to_string();
-    let uid = rustix::process::getuid().as_raw();
-    format!(
-        r#"
-[aws]
-mqtt-endpoint = "mqtt.example.invalid"
-credentials-endpoint = "credentials.example.invalid"
-
-[token]
-module = "{module}"
-key = "pkcs11:token=gateway;object=device"
-pin-file = "{folder}/pin"
-
-[identity]
-certificate = "{folder}/state/device.pem"
-subject = {{ common-name = "gw-1" }}
-
-[[role-alias]]
-name = "telemetry"
-
-[[access]]
-uid = {uid}
-publish = ["gw-1/#"]
-subscribe = ["gw-1/#"]
-
-[mqtt]
-outbox-max-messages = 100
-outbox-max-bytes = 1048576
-outbox-when-full = "drop-oldest"
-"#
-    )
 }

@@ -1,5 +1,6 @@
-//! Shared by the fuzz targets: a clock that stands still, folders in memory, and inputs in several parts.
+//! Shared by the fuzz targets: a clock that stands still, folders in memory, inputs in several parts, and the daemon itself.
 
+pub mod daemon;
 pub mod mqtt;
 
 use std::path::{Path, PathBuf};
