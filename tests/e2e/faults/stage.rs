@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rig::network::{CLOUD, CLOUD_NAME, Network};
 use rig::token::{SoftHsm, TokenCopy};
+use rig::wait;
 
 use super::arrivals::Arrivals;
 use super::mqtt_connection::Address;
@@ -86,7 +87,17 @@ impl Stage {
     pub(super) fn come_to_rest(&self) {
         let gateway = &self.world.gateway;
         gateway.wait_for_text("session.phase", "connected");
-        gateway.wait_longer_for(3 * SOON, "messages.queued", |queued| queued == 0);
+        // After a long run many wait. As long as they become fewer, it is only a matter of time.
+        let count = || gateway.status()["messages"]["queued"].as_u64().unwrap();
+        let mut queued = count();
+        while queued > 0 {
+            let before = queued;
+            wait::until(3 * SOON, "fewer messages to wait", || {
+                queued = count();
+                queued < before
+            })
+            .unwrap_or_else(|error| panic!("{error}\n{:#}", gateway.status()));
+        }
     }
 
     /// No message is parked, and no database was corrupt.
