@@ -1,5 +1,6 @@
-//! HTTPS requests over connections of the [`Connector`]: one response of bounded size for each request, with nothing taken from the
-//! environment, and without redirects, which would give another origin what is meant for this one.
+//! HTTP requests over connections of the [`Connector`], by TLS unless the origin begins with `http://`: one response of bounded size for each
+//! request. Variables of the environment such as `HTTPS_PROXY` are ignored, and redirects are not followed, because another origin would get
+//! what is meant for this one.
 
 use std::fmt;
 use std::io;
@@ -25,11 +26,12 @@ use zeroize::Zeroizing;
 use super::connector::Connector;
 use crate::config::Origin;
 
-/// Capacity of a body at first. Up to this size nothing is copied, so that wiping the body leaves no second copy of a secret.
+/// Initial capacity of a body. Up to this size the buffer is not reallocated, which would leave a copy of a secret that is not wiped. The
+/// buffers of hyper and rustls are out of reach.
 const INITIAL_CAPACITY: usize = 16 * 1024;
 /// Maximum size of the head of a response.
 const MAX_HEAD: usize = 64 * 1024;
-/// Time after which the kernel drops a connection if sent data stays unacknowledged.
+/// Time in milliseconds, as the socket option has it, after which the kernel drops a connection if sent data stays unacknowledged.
 const TCP_USER_TIMEOUT_MS: u32 = 15_000;
 
 /// Time limits of a request.
@@ -37,7 +39,7 @@ const TCP_USER_TIMEOUT_MS: u32 = 15_000;
 pub struct TimeLimits {
     /// For the connection, TLS included.
     pub connect: Duration,
-    /// For everything.
+    /// For everything: the wait for an earlier request of the same client, the connection, the request and the response.
     pub total: Duration,
 }
 
@@ -68,7 +70,7 @@ pub enum RequestError {
     Invalid(hyper::http::Error),
     /// There is no connection, so nothing was sent.
     NotConnected(io::Error),
-    /// The connection or the response failed after the request was sent, or may have been.
+    /// The connection or the response failed after the request was, or may have been, sent.
     Lost(hyper::Error),
     /// The connection failed within the body.
     Broken(hyper::Error),
@@ -82,7 +84,8 @@ pub enum RequestError {
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
     task: AbortHandle,
-    /// Whether a request is under way. If that is given up, the connection is cut; an idle one is closed properly.
+    /// Whether a request is under way. If its future is dropped, so is the connection: the rest of the response must not be read as the
+    /// next one. An idle connection is closed properly.
     is_busy: bool,
 }
 

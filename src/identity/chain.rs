@@ -8,7 +8,7 @@ use x509_parser::certificate::X509Certificate;
 use super::name::describe;
 use super::signature::{SignatureStatus, describe_signature, verify};
 
-/// The longest chain that AWS IoT accepts.
+/// Maximum number of CA certificates that are sent with the device certificate.
 const MAX_LENGTH: usize = 10;
 /// The highest number of names in a message.
 const MAX_NAMES: usize = 4;
@@ -24,7 +24,7 @@ pub(super) struct UnverifiedStep {
     pub(super) signature: String,
 }
 
-/// Finds the steps of a path from `leaf` over `issuers` that are based on names and key identifiers alone.
+/// Finds the steps of a path from `leaf` through `issuers` that are based on names and key identifiers alone.
 pub(super) fn find_unverified<'a>(
     leaf: &X509Certificate,
     issuers: impl Iterator<Item = &'a X509Certificate<'a>>,
@@ -44,7 +44,8 @@ pub(super) fn find_unverified<'a>(
     found
 }
 
-/// Returns the indices in `pool` of the issuer of `leaf`, of that issuer's issuer, and so on, as far as they exist.
+/// Returns the indices in `pool` of the issuer of `leaf`, of that issuer's issuer, and so on, as far as they exist,
+/// a root included.
 ///
 /// # Errors
 /// If there are CA certificates and none of them has signed `leaf`.
@@ -55,18 +56,18 @@ pub(super) fn build(leaf: &X509Certificate, pool: &[X509Certificate], now: i64) 
         let next = pool
             .iter()
             .enumerate()
-            .filter(|(place, issuer)| !path.contains(place) && has_issued(last, issuer));
+            .filter(|(index, issuer)| !path.contains(index) && has_issued(last, issuer));
         // A renewed CA has the same name and key. Of several certificates, the valid one with the latest end is sent.
-        let Some((place, issuer)) = next.max_by_key(|(_, issuer)| (is_valid(issuer, now), end(issuer))) else {
+        let Some((index, issuer)) = next.max_by_key(|(_, issuer)| (is_valid(issuer, now), end(issuer))) else {
             break;
         };
-        path.push(place);
+        path.push(index);
         last = issuer;
     }
-    match path.is_empty() && !pool.is_empty() {
-        true => Err(describe_missing_issuer(leaf, pool)),
-        false => Ok(path),
+    if path.is_empty() && !pool.is_empty() {
+        return Err(describe_missing_issuer(leaf, pool));
     }
+    Ok(path)
 }
 
 /// Returns whether a certificate is valid at `now`, in Unix seconds.
@@ -79,13 +80,15 @@ fn end(certificate: &X509Certificate) -> i64 {
     certificate.validity().not_after.timestamp()
 }
 
+/// Returns whether a certificate is its own issuer. A signature whose algorithm is not supported counts, because no other issuer of the same
+/// name can be found by it either.
 fn is_root(certificate: &X509Certificate) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
         && verify(certificate, certificate) != SignatureStatus::NotSigned
 }
 
-/// Returns whether `issuer` has issued `certificate`, by the signature, or by names and key identifiers if the signature cannot be
-/// verified.
+/// Returns whether `issuer` has issued `certificate`, by the signature, or by names and key identifiers if the signature's
+/// algorithm is not supported.
 pub(super) fn has_issued(certificate: &X509Certificate, issuer: &X509Certificate) -> bool {
     match verify(certificate, issuer) {
         SignatureStatus::Signed => true,
@@ -117,7 +120,7 @@ fn key_identifiers_agree(certificate: &X509Certificate, issuer: &X509Certificate
     }
 }
 
-/// Describes why no CA certificate is the issuer.
+/// Describes why no CA certificate is the issuer: a predicate for a sentence about the device certificate.
 fn describe_missing_issuer(leaf: &X509Certificate, pool: &[X509Certificate]) -> String {
     let issuer = describe(leaf.issuer());
     if is_root(leaf) && verify(leaf, leaf) == SignatureStatus::Signed {
@@ -129,6 +132,7 @@ fn describe_missing_issuer(leaf: &X509Certificate, pool: &[X509Certificate]) -> 
         );
     }
     let mut names: Vec<String> = pool.iter().map(|ca| describe(ca.subject())).collect();
+    names.sort();
     names.dedup();
     let more = names.len().saturating_sub(MAX_NAMES);
     names.truncate(MAX_NAMES);

@@ -1,4 +1,4 @@
-//! The inbox: messages from AWS on their way to programs. [`Inbox`] is its handle in the local thread.
+//! The inbox: messages from AWS on their way to programs. The thread that serves local programs uses it through [`Inbox`].
 
 pub(in crate::messages) mod ack;
 pub(in crate::messages) mod client_items;
@@ -50,8 +50,8 @@ use crate::clock::SharedClock;
 use crate::event::{Event, journal};
 use crate::user_accounts::UserAccounts;
 
-/// Between two attempts to read the durable subscriptions of earlier starts.
-const RETRY: Duration = Duration::from_secs(5);
+/// The interval between attempts to read the durable subscriptions of earlier runs of the daemon.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Handle of the inbox.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Inbox {
         }
     }
 
-    /// Handles events until the session has ended.
+    /// Handles events until the task of the session with AWS has ended, at shutdown.
     pub async fn run(self: Rc<Self>, mut events: mpsc::Receiver<SessionEvent>) {
         let state = &self.state;
         spawn_local(load_durable(state.clone()));
@@ -205,14 +205,14 @@ impl Inbox {
         durable::subscribe::delete(&self.state, name).await
     }
 
-    /// Sets the check whether the rules allow a durable subscription's filter to its owner.
+    /// Sets the function that decides whether a durable subscription's owner may still use its filter.
     pub fn set_permission_check(&self, check: impl Fn(&Owner, &str) -> bool + 'static) {
         self.state.permission_check.replace(Some(Box::new(check)));
     }
 
     /// Sets which users share an account.
     pub async fn set_user_accounts(&self, accounts: Arc<UserAccounts>) {
-        // If the database cannot be used, nothing is stored either, and the next subscription sets the accounts again.
+        // A failure does no harm: without the database nothing is stored, and the accounts are set again before the next subscription is.
         let set = self.state.store.run(Durability::ReadOnly, move |database| {
             database.context.user_accounts = accounts.as_ref().clone();
             Ok(())
@@ -221,7 +221,7 @@ impl Inbox {
     }
 
     /// Checks the permissions of all subscriptions after the rules have changed. Ends the streams that are not allowed any more,
-    /// and suspends such durable subscriptions.
+    /// and suspends the durable subscriptions that are not.
     pub fn recheck_permissions(&self) {
         let state = &self.state;
         for stream in state.streams.borrow().iter().filter(|stream| !stream.is_allowed()) {
@@ -250,14 +250,14 @@ impl Inbox {
     }
 }
 
-/// Reads the durable subscriptions of earlier starts.
+/// Reads the durable subscriptions of earlier runs of the daemon.
 async fn load_durable(state: Rc<InboxState>) {
     loop {
         let load = state.store.run(Durability::ReadOnly, |database| {
             Ok(database.durable.all().cloned().collect::<Vec<_>>())
         });
         let Ok(mut durable) = load.await else {
-            sleep(RETRY).await;
+            sleep(RETRY_INTERVAL).await;
             continue;
         };
         sessions::mark_left(&mut durable, state.clock.wall());

@@ -1,4 +1,4 @@
-//! Compatibility with strongSwan's EST client: it enrols, waits, and renews at this server.
+//! Compatibility with strongSwan's EST client: it enrols, asks again after a 202 with `Retry-After`, and renews.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use std::process::{Command, Output};
 use common::{Client, openssl};
 use est_server::{AnswerFault, CertificateOrder, EstServer, Options, User};
 
-/// Runs `pki` with these arguments in the client's folder.
+/// Runs strongSwan's pki(1) with these arguments in the client's folder.
 fn pki(client: &Client, arguments: &[&str]) -> Output {
     Command::new("pki")
         .current_dir(client.folder())
@@ -24,10 +24,15 @@ fn pki(client: &Client, arguments: &[&str]) -> Output {
         .expect("pki (Debian package strongswan-pki)")
 }
 
-fn enrol(client: &Client, arguments: &[&str]) -> Output {
-    // It expects the URL without the path of RFC 7030.
-    let url = client.url().replace("/.well-known/est", "");
-    let mut all = vec![
+/// Returns the server's URL as strongSwan expects it, without the path of RFC 7030.
+fn base_url(client: &Client) -> String {
+    client.url().replace("/.well-known/est", "")
+}
+
+/// Requests a certificate with `pki --est` and these further arguments.
+fn request_certificate(client: &Client, arguments: &[&str]) -> Output {
+    let url = base_url(client);
+    let mut command_line = vec![
         "--est",
         "--url",
         &url,
@@ -36,9 +41,9 @@ fn enrol(client: &Client, arguments: &[&str]) -> Output {
         "--cacert",
         "ca.pem",
     ];
-    all.extend(["--in", "request.der", "--outform", "pem"]);
-    all.extend(arguments);
-    pki(client, &all)
+    command_line.extend(["--in", "request.der", "--outform", "pem"]);
+    command_line.extend(arguments);
+    pki(client, &command_line)
 }
 
 #[test]
@@ -57,20 +62,19 @@ fn strongswan_enrols_waits_and_renews() {
     client.write_request("gw-1");
     openssl(&client, "base64 -d request.b64 > request.der");
 
-    let refused = enrol(&client, &["--userpass", "gw:wrong"]);
+    let refused = request_certificate(&client, &["--userpass", "gw:wrong"]);
     assert!(!refused.status.success(), "{refused:?}");
 
     server.switch(|switches| switches.enrolment_faults = [AnswerFault::Wait(Some("1".to_owned())).times(1)].into());
-    let enrolled = enrol(&client, &["--userpass", "gw:secret", "--interval", "1"]);
+    let enrolled = request_certificate(&client, &["--userpass", "gw:secret", "--interval", "1"]);
     assert!(enrolled.status.success(), "{enrolled:?}");
     client.write("own.pem", &String::from_utf8_lossy(&enrolled.stdout));
     let verify = "openssl verify -x509_strict -purpose sslclient -CAfile ca.pem own.pem";
     assert_eq!(openssl(&client, verify), "own.pem: OK\n");
 
-    // It requires base64 in one line, whatever RFC 8951 says.
     for order in [CertificateOrder::LeafOnly, CertificateOrder::LeafFirst] {
         server.switch(|switches| switches.order = order);
-        let renewed = enrol(&client, &["--cert", "own.pem", "--key", "key.pem"]);
+        let renewed = request_certificate(&client, &["--cert", "own.pem", "--key", "key.pem"]);
         assert!(renewed.status.success(), "{order:?}: {renewed:?}");
         client.write("own.pem", &String::from_utf8_lossy(&renewed.stdout));
         assert_eq!(openssl(&client, verify), "own.pem: OK\n");
@@ -78,11 +82,11 @@ fn strongswan_enrols_waits_and_renews() {
 }
 
 #[test]
-fn strongswan_reads_the_published_cas() {
+fn strongswan_reads_both_cas_during_a_rollover() {
     let server = EstServer::start(Options::default()).unwrap();
     server.roll_over().unwrap();
     let client = Client::new(&server);
-    let url = client.url().replace("/.well-known/est", "");
+    let url = base_url(&client);
     let arguments = [
         "--estca",
         "--url",
@@ -97,5 +101,6 @@ fn strongswan_reads_the_published_cas() {
     let read = pki(&client, &arguments);
     assert!(read.status.success(), "{read:?}");
     let found = openssl(&client, "cat ca-out*.pem | grep -c 'BEGIN CERTIFICATE'");
+    // The old and the new root.
     assert!(found.trim().parse::<u32>().unwrap() >= 2, "{found}: {read:?}");
 }
