@@ -1,5 +1,5 @@
-//! The floor: the simplest server that sends the same response. It uses tokio and httparse and one thread, without routing and access
-//! checks; it finds the end of a request and sends the given bytes.
+//! The floor, which is the baseline of all latencies: the simplest server that sends the same response. It uses tokio and httparse and one
+//! thread, without routing and access checks; it finds the end of a request and sends the given bytes.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Measures gatepost and prints rows of the table. `bench/run` puts them together.
+//! Measures gatepost. Each subcommand runs one benchmark and prints its rows of the table of results; `bench/run` runs them all.
 
 mod fairness;
 mod mqtt;
@@ -16,26 +16,31 @@ use anyhow::{Result, bail};
 use bench::{floor, storm, table};
 
 const USAGE: &str = "\
-usage: bench socket SOCKET            answers, beside the floor
-       bench command GATEPOST SOCKET  `gatepost credentials`, beside /bin/true
+usage: bench socket SOCKET            latency of responses, compared with a minimal server (see `floor`)
+       bench command GATEPOST SOCKET  duration of `gatepost credentials`, compared with /bin/true
        bench idle TOKEN MEGABYTES PID SECONDS
-                                      memory, of which so much is promised with this token, and wake-ups
-       bench size DAEMON COMMAND      of the two programs
-       bench start SOCKET DAEMON...   a daemon's command line, to its first answers
+                                      memory and wake-ups of the process PID in SECONDS; MEGABYTES is the
+                                      documented limit of memory for this kind of token
+       bench size DAEMON COMMAND      sizes of the two programs
+       bench start SOCKET DAEMON...   time from the start of DAEMON... to its first responses
        bench slow-signer SOCKET CALM BUSY DAEMON...
-                                      answers while a slow token signs: the daemon with each configuration as its last
-                                      word, without handshakes and with them
+                                      latency of responses while a slow token signs: DAEMON... is started with each of
+                                      the two configuration files as its last argument. With CALM it performs no
+                                      handshakes, with BUSY it does
        bench outbox SOCKET MESSAGES FOLDER FILLING SENDING CLOUDLOG THING DAEMON...
-                                      durable publishes, an outbox with so many messages, and their replay: the daemon with each of two
-                                      configurations as its last word
+                                      latency of durable publishes, memory with MESSAGES in the outbox, and the time to
+                                      send them to AWS: DAEMON... is started with each of the two configuration files
+                                      as its last argument. With FILLING it stores messages, with SENDING it sends them
        bench mqtt SOCKET MQTTSOCKET FOLDER CONFIGURATION THING DAEMON...
-                                      programs that speak MQTT: messages in, latency and idle memory, beside Mosquitto
+                                      MQTT clients that publish: throughput, latency and idle memory, compared with
+                                      Mosquitto
        bench mqtt-out BROKERSOCKET SOCKET MQTTSOCKET FOLDER CONFIGURATION THING DAEMON...
-                                      programs that receive over MQTT, and credentials while others publish
-       bench fairness SOCKET          answers beside another user's loop (as root)
+                                      MQTT clients that receive, and the latency of credentials while others publish
+       bench fairness SOCKET          latency of responses while another user runs `storm` (as root)
        bench storm SOCKET CONNECTIONS keep|anew
-                                      be the loop: ask as fast as possible, over kept connections or new ones
-       bench floor SOCKET ANSWER      be the floor: answer with the bytes of a file";
+                                      generate load: send requests as fast as possible, over connections that are kept,
+                                      or over a new one for each request
+       bench floor SOCKET ANSWER      serve as the minimal server: respond with the content of the file ANSWER";
 
 /// sysexits.h
 const EX_USAGE: u8 = 64;
@@ -76,17 +81,19 @@ fn main() -> Result<ExitCode> {
             };
             outbox.rows()?
         }
-        ["mqtt", setup @ ..] => mqtt(setup)?.rows()?,
+        ["mqtt", setup @ ..] => parse_mqtt_setup(setup)?.rows()?,
         ["mqtt-out", broker, setup @ ..] => {
             let broker = Path::new(broker);
-            let mqtt = mqtt(setup)?;
+            let mqtt = parse_mqtt_setup(setup)?;
             mqtt_out::MqttOut { mqtt, broker }.rows()?
         }
         ["fairness", socket] => fairness::rows(Path::new(socket))?,
         ["storm", socket, connections, manner @ ("keep" | "anew")] => {
+            // It runs until it is killed or fails: there is no value to match.
             match storm::rage(Path::new(socket), connections.parse()?, *manner == "keep")? {}
         }
         ["floor", socket, answer] => {
+            // It serves until it is killed or fails.
             floor::serve(Path::new(socket), Path::new(answer))?;
             Vec::new()
         }
@@ -103,8 +110,8 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The setup of the measurements of MQTT programs.
-fn mqtt<'a>(words: &'a [&'a str]) -> Result<mqtt::Mqtt<'a>> {
+/// Parses the arguments that `mqtt` and `mqtt-out` share.
+fn parse_mqtt_setup<'a>(words: &'a [&'a str]) -> Result<mqtt::Mqtt<'a>> {
     let [socket, mqtt_socket, folder, configuration, thing, daemon @ ..] = words else {
         bail!("{USAGE}");
     };

@@ -1,7 +1,8 @@
-//! The same message sent to a Mosquitto with persistence, the usual alternative on a gateway.
+//! Mosquitto with persistence, the usual alternative on a gateway, for comparison with gatepost's durable publish.
 //!
-//! Mosquitto keeps the message for a subscriber that is away. It sends PUBACK before anything is on the disk: its database is written as a
-//! whole, with an fsync, every half an hour, or at the end of each iteration of its loop (`autosave_on_changes`).
+//! Mosquitto stores the message for an offline subscriber with a persistent session. It sends PUBACK before anything is on the disk: its
+//! database is written as a whole, with an fsync, every half hour (`autosave_interval 1800`), or at the end of each iteration of its loop in
+//! which something has changed (`autosave_on_changes`).
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -16,12 +17,12 @@ use rig::wait;
 use crate::mqtt_client::MqttClient;
 use crate::publishers::Publish;
 
-/// When its database is written.
+/// The times at which Mosquitto writes its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaveInterval {
-    /// Every half an hour, the default.
+    /// Every half hour, the default.
     Seldom,
-    /// After every change.
+    /// At the end of each iteration of its loop in which something has changed.
     AtChanges,
 }
 
@@ -33,16 +34,18 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// Starts a Mosquitto with everything in `folder`, and a subscriber to everything that is away.
+    /// Starts Mosquitto with all its files in `folder`, and registers an offline subscriber to all topics.
     ///
     /// # Errors
-    /// If it is not installed or does not listen.
+    /// If Mosquitto is not installed or does not listen.
     pub fn start(folder: &Path, saves: SaveInterval) -> Result<Self> {
         let socket = folder.join("mosquitto.sock");
         let autosave = match saves {
             SaveInterval::Seldom => "autosave_interval 1800",
+            // With `autosave_on_changes`, the interval is a number of changes.
             SaveInterval::AtChanges => "autosave_on_changes true\nautosave_interval 1",
         };
+        // For both maximum numbers of messages, 0 means unlimited.
         let configuration = format!(
             "listener 0 {}\nallow_anonymous true\nuser root\npersistence true\npersistence_location {}/\n{autosave}\n\
              max_queued_messages 0\nmax_inflight_messages 0\nlog_type error\n",
@@ -64,22 +67,22 @@ impl Mosquitto {
         Ok(mosquitto)
     }
 
-    /// Returns a caller that publishes on `topic`.
+    /// Connects a client that publishes to `topic`.
     ///
     /// # Errors
-    /// If it is not accepted.
+    /// If Mosquitto does not accept the connection.
     pub fn caller(&self, number: usize, topic: &str) -> Result<Publish<'static>> {
         let client = MqttClient::connect(&self.socket, &format!("caller-{number}"), true)?;
         Ok(client.publisher(topic))
     }
 
-    /// Returns the Unix socket on which it listens.
+    /// Returns the Unix socket on which Mosquitto listens.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// Returns its process ID.
+    /// Returns the process ID of Mosquitto.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()

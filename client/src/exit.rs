@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Data = 65,
     /// EX_NOINPUT: there is no such role alias, message, subscription or field.
     Unknown = 66,
-    /// EX_NOHOST: for `status` and `check`, the daemon is not running, and does not start by itself.
+    /// EX_NOHOST: for `status`, `check` and `wait`, the daemon is not running, and does not start by itself.
     NotRunning = 68,
     /// EX_UNAVAILABLE: the daemon is not running, or has no valid answer yet.
     Unavailable = 69,

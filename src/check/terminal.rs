@@ -7,10 +7,15 @@ use std::io::IsTerminal as _;
 
 use super::report::NEXT_STEP;
 
-/// Width of the first column: the outcome and two blanks.
+/// Width of the first column: the outcome, which has at most four letters, and two spaces.
 const FIRST_COLUMN: usize = 6;
-/// Minimum width of the messages. In a narrower column they are not wrapped.
+/// Minimum width of the messages. In a narrower column wrapped text would be unreadable, so lines stay whole.
 const MIN_MESSAGE_WIDTH: usize = 24;
+
+/// Colour numbers of the control sequence Select Graphic Rendition.
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+const RED: u8 = 31;
 
 /// The capabilities of a terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +43,11 @@ impl Terminal {
         }
     }
 
-    /// Formats lines for this terminal.
+    /// Formats lines for this terminal. A block begins after a line with nothing but the mark of a next step, and ends at the first line
+    /// that is not indented.
     pub fn format(self, text: &str) -> String {
+        // The report pads names to one width, so all messages begin in one column. Only names that are shorter than the longest one are
+        // followed by two spaces, which show where the name ends.
         let indent = text.lines().find_map(second_column).unwrap_or_default();
         let mut is_block = false;
         let mut formatted = String::new();
@@ -68,7 +76,7 @@ impl Terminal {
 
     /// Colours the outcome, which is the first word.
     fn colour(self, head: &str) -> String {
-        let colours = [("ok", 32), ("warn", 33), ("FAIL", 31)];
+        let colours = [("ok", GREEN), ("warn", YELLOW), ("FAIL", RED)];
         let found = colours.iter().find(|(word, _)| head.split(' ').next() == Some(word));
         match (self.colours, found) {
             (true, Some((word, colour))) => {
@@ -80,7 +88,7 @@ impl Terminal {
     }
 }
 
-/// Returns the column at which the message begins in a line with an outcome and a name.
+/// Returns the column at which the message begins in a line with an outcome and a name. Both are ASCII, so their bytes are columns.
 fn second_column(line: &str) -> Option<usize> {
     let name = line
         .get(FIRST_COLUMN..)
@@ -91,11 +99,11 @@ fn second_column(line: &str) -> Option<usize> {
 }
 
 /// Returns whether colours are wanted: not if NO_COLOR is set (<https://no-color.org>), nor on a dumb or unknown terminal.
-fn wants_colours(is_set: impl Fn(&str) -> bool, terminal: Option<String>) -> bool {
-    !is_set("NO_COLOR") && terminal.is_some_and(|name| !name.is_empty() && name != "dumb")
+fn wants_colours(is_set: impl Fn(&str) -> bool, term: Option<String>) -> bool {
+    !is_set("NO_COLOR") && term.is_some_and(|name| !name.is_empty() && name != "dumb")
 }
 
-/// Wraps a text between words. A word that is too long is not broken, so that it can be copied.
+/// Wraps a text between words. A word that is too long is not broken, so that it can be copied. Each character counts as one column.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;

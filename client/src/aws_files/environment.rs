@@ -1,16 +1,18 @@
-//! The environment variables that decide where a program finds credentials.
+//! The environment variables by which an application's AWS SDK finds credentials.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Variables whose value is a secret: only whether they have one is kept.
+/// Variables whose values are not kept, only whether they are empty. An access key ID is no secret, but it identifies its owner and is
+/// not needed here.
 const SECRETS: [&str; 4] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 ];
-const OTHERS: [&str; 15] = [
+/// Variables whose values are kept. HOME is where a `~` leads, and PATH is where a `credential_process` is looked up.
+const KEPT: [&str; 15] = [
     "AWS_CONFIG_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -28,7 +30,7 @@ const OTHERS: [&str; 15] = [
     "PATH",
 ];
 
-/// What to do if programs disagree about which profile is named.
+/// The next step if SDKs disagree about which profile is named.
 pub const ONE_PROFILE: &str = "name the profile by AWS_PROFILE, and unset AWS_DEFAULT_PROFILE";
 
 /// A profile, and the programs that use it.
@@ -40,26 +42,26 @@ pub struct NamedProfile {
     pub programs: Vec<&'static str>,
 }
 
-/// The variables of a program, as far as they matter here.
+/// The variables listed above, as a program sees them. The value of a secret is replaced by `set`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Environment(BTreeMap<&'static str, String>);
 
 impl Environment {
-    /// Keeps the variables that matter.
+    /// Keeps the variables listed above, and forgets all others.
     pub fn new<N: AsRef<str>, V: AsRef<str>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
-        let known = |(name, value): (N, V)| {
-            let find = |names: &[&'static str]| names.iter().copied().find(|known| *known == name.as_ref());
+        let keep = |(name, value): (N, V)| {
+            let find = |names: &[&'static str]| names.iter().copied().find(|listed| *listed == name.as_ref());
             let value = value.as_ref();
             match find(&SECRETS) {
                 Some(name) if value.is_empty() => Some((name, String::new())),
                 Some(name) => Some((name, "set".to_owned())),
-                None => Some((find(&OTHERS)?, value.to_owned())),
+                None => Some((find(&KEPT)?, value.to_owned())),
             }
         };
-        Self(variables.into_iter().filter_map(known).collect())
+        Self(variables.into_iter().filter_map(keep).collect())
     }
 
-    /// Keeps the variables of this process that matter.
+    /// Keeps the listed variables of this process.
     pub fn of_this_process() -> Self {
         let variables = std::env::vars_os();
         Self::new(variables.map(|(name, value)| {
@@ -68,29 +70,30 @@ impl Environment {
         }))
     }
 
-    /// Returns a variable, which may be empty; of a secret only whether it is.
+    /// Returns the value of a variable, which may be empty. A secret that is not empty has the value `set`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Returns a variable that is not empty.
+    /// Returns the value of a variable, if it is not empty.
     pub fn filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// Returns whether a variable of AWS's is set.
+    /// Returns whether any `AWS_*` variable is set.
     pub fn names_aws(&self) -> bool {
         self.0.keys().any(|name| name.starts_with("AWS_"))
     }
 
-    /// Returns the variables of AWS's alone.
+    /// Returns only the `AWS_*` variables.
     #[must_use]
     pub fn of_aws(&self) -> Self {
         let variables = self.0.iter().filter(|(name, _)| name.starts_with("AWS_"));
         Self(variables.map(|(name, value)| (*name, value.clone())).collect())
     }
 
-    /// Returns the profile that these variables name for botocore, and by which. Other SDKs prefer AWS_PROFILE, or know it alone.
+    /// Returns the name of the variable that selects a profile for botocore, and that profile. As in botocore, an empty
+    /// AWS_DEFAULT_PROFILE hides AWS_PROFILE. Other SDKs prefer AWS_PROFILE, or support only that variable: see [`Self::profiles`].
     pub fn profile(&self) -> Option<(&'static str, &str)> {
         let variables = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
         variables.into_iter().find_map(|name| Some((name, self.get(name)?)))
@@ -132,7 +135,7 @@ impl Environment {
         }
     }
 
-    /// Returns the path that a variable names, with the home folder in the place of a tilde, as botocore does it.
+    /// Returns the path that a variable names, with a leading `~/` expanded to `home`.
     pub(super) fn path(&self, name: &str, home: Option<&std::path::Path>) -> Option<PathBuf> {
         let value = self.filled(name)?;
         Some(match (value.strip_prefix("~/"), home) {

@@ -1,4 +1,4 @@
-//! `gatepost check --as USER` says of AWS files what the AWS CLI then does.
+//! The AWS CLI does what `gatepost check --as USER` predicts from the AWS files.
 
 use std::fs;
 use std::process::Command;
@@ -12,9 +12,9 @@ use crate::command::run;
 use crate::registry::bring_online_known;
 use crate::support::World;
 
-/// The table that the unit tests of the client have, with botocore as the judge.
+/// The client's unit tests use the expected results of the same file.
 #[test]
-fn the_table_of_cases_is_what_botocore_does() {
+fn botocore_agrees_with_every_case() {
     let folder = tempfile::tempdir().unwrap();
     let mut judge = Command::new(python());
     judge
@@ -25,7 +25,7 @@ fn the_table_of_cases_is_what_botocore_does() {
     assert_eq!((code, out.as_str()), (0, ""), "{reason}");
 }
 
-/// The profile of gatepost's, which asks the daemon of this test.
+/// Profile that asks the daemon of this test. The paths of the client and the socket are put in the places of CLIENT and SOCKET.
 const OWN: &str = "credential_process = CLIENT --socket SOCKET credentials telemetry\n";
 const KEYS: &str = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMIEXAMPLEKEY\n";
 
@@ -37,9 +37,9 @@ fn check_says_what_the_aws_cli_does() {
     let (config, credentials) = (folder.path().join("config"), folder.path().join("credentials"));
     let user = rustix::process::geteuid().as_raw().to_string();
     let own = format!("[profile t]\n{OWN}");
-    let elsewhere = own.replace("CLIENT", "/nowhere/gatepost");
+    let missing_program = own.replace("CLIENT", "/nowhere/gatepost");
     // The configuration file, the credentials file, variables, what check says, and what the AWS CLI says; "" where it succeeds.
-    for (config_text, credentials_text, variables, judgement, answer) in [
+    for (config_text, credentials_text, variables, check_message, cli_error) in [
         (own.as_str(), "", &[("AWS_PROFILE", "t")][..], "ask gatepost (", ""),
         (
             &own,
@@ -77,7 +77,7 @@ fn check_says_what_the_aws_cli_does() {
             "",
         ),
         (
-            &elsewhere,
+            &missing_program,
             "",
             &[("AWS_PROFILE", "t")],
             "can execute no such program",
@@ -151,9 +151,10 @@ fn check_says_what_the_aws_cli_does() {
         let line = line.unwrap_or_else(|| panic!("{said}"));
         let message = line["message"].as_str().unwrap();
         assert!(
-            message.contains(judgement),
+            message.contains(check_message),
             "{config_text:?} {credentials_text:?} {variables:?}: {message}"
         );
+        // No key of the credentials file is shown.
         assert!(!said.contains("wJalr") && !said.contains("AKIA"), "{said}");
 
         let mut aws = command::command("aws");
@@ -162,13 +163,14 @@ fn check_says_what_the_aws_cli_does() {
         let (code, _, reason) = run(&mut aws);
         assert_eq!(
             code == 0,
-            answer.is_empty(),
+            cli_error.is_empty(),
             "{config_text:?} {credentials_text:?} {variables:?}: {reason}"
         );
         assert!(
-            reason.contains(answer),
+            reason.contains(cli_error),
             "{config_text:?} {credentials_text:?} {variables:?}: {reason}"
         );
+        // A program may work without credentials, so their absence alone is no fault for `check`.
         let is_good = line["outcome"] == "ok" && !message.contains("no credentials");
         assert_eq!(is_good, code == 0, "{message}: {reason}");
     }

@@ -1,4 +1,4 @@
-//! Arbitrary input from a client, with any answers, in pieces of any size.
+//! Whatever a client sends, in chunks of any size, and whatever it is answered, the server writes whole packets and closes at most once.
 
 use proptest::prelude::*;
 
@@ -8,26 +8,35 @@ use crate::messages::Properties;
 /// Generates packets that are valid, nearly valid, or arbitrary bytes.
 fn client_bytes(version: ProtocolVersion) -> impl Strategy<Value = Vec<u8>> {
     let body = prop::collection::vec(prop_oneof![3 => 0..4_u8, 1 => any::<u8>()], 0..30);
-    let right: Vec<Vec<u8>> = match version {
+    let valid: Vec<Vec<u8>> = match version {
         V5 => vec![
+            // SUBSCRIBE, UNSUBSCRIBE, PUBLISH that sets a topic alias, PUBLISH at QoS 1 that uses the alias.
             b"\x82\x07\x00\x01\x00\x00\x01a\x01".to_vec(),
             b"\xa2\x06\x00\x02\x00\x00\x01a".to_vec(),
             b"\x30\x07\x00\x01t\x03\x23\x00\x01".to_vec(),
             b"\x32\x08\x00\x00\x00\x05\x03\x23\x00\x01".to_vec(),
         ],
         V3 => vec![
+            // SUBSCRIBE, UNSUBSCRIBE.
             b"\x82\x06\x00\x01\x00\x01a\x01".to_vec(),
             b"\xa2\x05\x00\x02\x00\x01a".to_vec(),
         ],
     };
+    // PINGREQ, PUBACK, DISCONNECT.
     let shared = vec![b"\xc0\x00".to_vec(), b"\x40\x02\x00\x01".to_vec(), b"\xe0\x00".to_vec()];
+    // The flags of PUBLISH: QoS 0, retained, QoS 1, and QoS 1 sent again.
     prop_oneof![
-        6 => prop::sample::select([right, shared].concat()),
+        6 => prop::sample::select([valid, shared].concat()),
         6 => (prop::sample::select(vec![0, 1, 2, 10]), 1..5_u16).prop_map(move |(flags, id)| publish(version, flags, id)),
         1 => (any::<u8>(), body.clone()).prop_map(|(first, body)| packet(first, &body)),
         1 => body,
     ]
 }
+
+/// The greatest number of unacknowledged messages: the limit of 100, and the two that are in flight when the connection is accepted.
+const MAX_IN_FLIGHT: usize = 102;
+/// More than the largest delivery of a step, with its header.
+const MAX_DELIVERY: usize = 75_000;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -37,8 +46,10 @@ enum Step {
     Unsuback(u16),
     Deliver(Qos, usize),
     Redeliver(u16),
-    Pass(u64),
-    Written,
+    /// The clock advances by this number of seconds.
+    AdvanceTime(u64),
+    /// The output is written to the socket.
+    FlushOutput,
 }
 
 fn step(version: ProtocolVersion) -> impl Strategy<Value = Step> {
@@ -50,12 +61,12 @@ fn step(version: ProtocolVersion) -> impl Strategy<Value = Step> {
         1 => (1..3_u16).prop_map(Step::Unsuback),
         2 => (qos, 0..70_000_usize).prop_map(|(qos, size)| Step::Deliver(qos, size)),
         1 => (0..9_u16).prop_map(Step::Redeliver),
-        1 => (0..50_u64).prop_map(Step::Pass),
-        2 => Just(Step::Written),
+        1 => (0..50_u64).prop_map(Step::AdvanceTime),
+        2 => Just(Step::FlushOutput),
     ]
 }
 
-fn take(link: &mut Link, step: &Step) {
+fn apply(link: &mut Link, step: &Step) {
     let words = Some("words");
     let server = &mut link.server;
     match step {
@@ -69,8 +80,8 @@ fn take(link: &mut Link, step: &Step) {
         Step::Redeliver(id) => {
             let _ = server.redeliver(*id, &delivery(Qos::AtLeastOnce, b"x"));
         }
-        Step::Pass(seconds) => link.now += Duration::from_secs(*seconds),
-        Step::Written => {}
+        Step::AdvanceTime(seconds) => link.now += Duration::from_secs(*seconds),
+        Step::FlushOutput => {}
     }
 }
 
@@ -99,18 +110,20 @@ impl Reader {
         let mut framer = Framer::new(Sender::Server);
         framer.set_version(version);
         while let Some(frame) = framer.next(output)? {
-            assert!(!self.is_over, "a packet behind the last one");
+            assert!(!self.is_over, "a packet after the last one");
             match (decode(frame, Sender::Server, version)?, self.accepted) {
                 (Packet::Connack(connack), None) => {
                     self.accepted = Some(connack.code == ReasonCode::SUCCESS);
                     self.is_over = connack.code.is_failure();
                 }
                 (Packet::Disconnect(_), Some(true)) => self.is_over = true,
-                (Packet::Connack(_) | Packet::Disconnect(_), _) | (_, None | Some(false)) => panic!("not now"),
+                (Packet::Connack(_) | Packet::Disconnect(_), _) | (_, None | Some(false)) => {
+                    panic!("a packet before CONNACK, a second CONNACK, or DISCONNECT without a connection")
+                }
                 _ => {}
             }
         }
-        assert!(output.is_empty(), "half a packet");
+        assert!(output.is_empty(), "an incomplete packet");
         Ok(())
     }
 }
@@ -121,12 +134,13 @@ fn version() -> impl Strategy<Value = ProtocolVersion> {
 
 proptest! {
     #[test]
-    fn any_client_and_any_answers_end_in_packets_and_one_close(
+    fn output_is_whole_packets_and_the_connection_closes_at_most_once(
         (version, steps) in version().prop_flat_map(|version| (Just(version), prop::collection::vec(step(version), 0..80))),
-        narrow in prop::option::of(8..200_u8),
+        maximum_packet_size in prop::option::of(8..200_u8),
     ) {
-        let connect = match (version, narrow) {
-            (V5, Some(most)) => connect(5, 0, &[0x27, 0, 0, 0, most], b"\x00\x02gw"),
+        let connect = match (version, maximum_packet_size) {
+            // Property 0x27 is Maximum Packet Size.
+            (V5, Some(size)) => connect(5, 0, &[0x27, 0, 0, 0, size], b"\x00\x02gw"),
             (V5, None) => CONNECT_5.to_vec(),
             (V3, _) => connect(4, 0, &[], b"\x00\x02gw"),
         };
@@ -137,25 +151,25 @@ proptest! {
         link.server.accept(acceptance, link.now);
         let mut closes = 0;
         for step in &steps {
-            take(&mut link, step);
+            apply(&mut link, step);
             while let Some(action) = link.next() {
                 closes += usize::from(matches!(action, Action::Close(_)));
-                prop_assert!(link.server.in_flight().count() <= 102);
+                prop_assert!(link.server.in_flight().count() <= MAX_IN_FLIGHT);
             }
             if closes == 0 && link.server.check_time(link.now).is_some() {
                 closes += 1;
             }
             prop_assert!(closes <= 1, "one connection ends once");
             let output = link.server.output();
-            prop_assert!(output.len() <= MAX_OUTPUT + 75_000, "{} bytes wait", output.len());
-            if matches!(step, Step::Written) || closes > 0 {
+            prop_assert!(output.len() <= MAX_OUTPUT + MAX_DELIVERY, "{} bytes wait", output.len());
+            if matches!(step, Step::FlushOutput) || closes > 0 {
                 prop_assert_eq!(reader.read(&mut output.split(), version), Ok(()));
             }
         }
     }
 
     #[test]
-    fn pieces_of_any_size_ask_for_the_same(
+    fn the_size_of_chunks_changes_neither_actions_nor_output(
         (version, packets) in version().prop_flat_map(|version| (Just(version), prop::collection::vec(client_bytes(version), 0..12))),
         size in 1..9_usize,
     ) {
@@ -163,8 +177,8 @@ proptest! {
         let read = |size: usize| {
             let mut link = Link::connected(version);
             let mut actions = Vec::new();
-            for piece in bytes.chunks(size.max(1)) {
-                link.input.extend_from_slice(piece);
+            for chunk in bytes.chunks(size.max(1)) {
+                link.input.extend_from_slice(chunk);
                 actions.extend(std::iter::from_fn(|| link.next()));
             }
             (actions, link.sent())
@@ -182,6 +196,7 @@ proptest! {
             other => prop_assert!(false, "{other:?}"),
         }
         let mut output = link.server.output().split();
+        // CONNACK of MQTT 3.1.1 has four bytes, and that of MQTT 5 has more.
         let version = if output.len() == 4 { V3 } else { V5 };
         prop_assert_eq!(Reader::default().read(&mut output, version), Ok(()));
     }

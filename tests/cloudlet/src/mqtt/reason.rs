@@ -1,8 +1,7 @@
-//! Reason codes of MQTT 5 (OASIS MQTT 5.0, 2.4), as far as AWS IoT sends them (developer guide, mqtt), and 3.1.1's
-//! SUBACK failure.
+//! Reason codes of MQTT 5 (OASIS MQTT 5.0, 2.4), as far as AWS IoT sends them (AWS IoT Core Developer Guide, page "MQTT").
 
 pub(crate) const SUCCESS: u8 = 0x00;
-/// The only failure code of SUBACK in MQTT 3.1.1, and the lowest failure code in MQTT 5.
+/// The only failure code of SUBACK in MQTT 3.1.1, and the lowest failure code in MQTT 5: this and all higher codes are failures.
 pub(crate) const UNSPECIFIED_ERROR: u8 = 0x80;
 pub(crate) const MALFORMED_PACKET: u8 = 0x81;
 pub(crate) const PROTOCOL_ERROR: u8 = 0x82;

@@ -1,4 +1,6 @@
 //! Handles PUBLISH from a client.
+//!
+//! "Developer guide" is the AWS IoT Core Developer Guide, with the name of the page, and "quotas" is the page of AWS IoT Core's quotas.
 
 use tokio::time::{Instant, sleep};
 
@@ -13,6 +15,8 @@ use crate::front::session::Session;
 use crate::mqtt::{Acknowledgement, Packet, Protocol, Publish, QoS, Value, property, reason};
 use crate::rotator;
 
+/// Checks a message against AWS's limits and the policies, and forwards it to the broker or to a device service. The switches
+/// `hang_up_on` and `tell_acknowledged` serve tests, AWS does nothing like that.
 pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> Result<(), End> {
     let session = forwarder.session;
     if publish.qos == QoS::ExactlyOnce {
@@ -23,11 +27,11 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
         };
     }
     resolve_alias(session, &mut publish)?;
-    let hang_up = |end: &String| publish.topic.ends_with(end.as_str());
+    let is_trigger = |suffix: &String| publish.topic.ends_with(suffix.as_str());
     if session
         .cloud
         .switches
-        .get(|switches| switches.hang_up_on.as_ref().is_some_and(hang_up))
+        .get(|switches| switches.hang_up_on.as_ref().is_some_and(is_trigger))
     {
         return Err(End::silent(
             Cause::of(reason::UNSPECIFIED_ERROR),
@@ -70,7 +74,7 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
             .properties
             .set(property::MESSAGE_EXPIRY_INTERVAL, Value::U32(expiry));
     }
-    match passage(session, publish.payload.len()) {
+    match count_message(session, publish.payload.len()) {
         Passage::Free => {}
         Passage::After(delay) => sleep(delay).await,
         Passage::Discarded => {
@@ -88,7 +92,7 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
             };
         }
     }
-    if publish.qos == QoS::AtLeastOnce && !has_room(session, publish.packet_id) {
+    if publish.qos == QoS::AtLeastOnce && !reserve_in_flight(session, publish.packet_id) {
         return match session.protocol {
             Protocol::V5 => Err(End::telling(
                 reason::RECEIVE_MAXIMUM_EXCEEDED,
@@ -158,14 +162,16 @@ fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), End> {
     Ok(())
 }
 
-fn passage(session: &Session, bytes: usize) -> Passage {
+/// Counts a message of this size, and decides whether it exceeds the connection's rate.
+fn count_message(session: &Session, bytes: usize) -> Passage {
     let now = Instant::now();
     let most = session.cloud.switches.get(|switches| switches.publishes_per_second);
     let mut state = session.state.lock();
     state.pace.get_or_insert_with(|| Pace::new(now)).count(bytes, most, now)
 }
 
-fn has_room(session: &Session, packet_id: u16) -> bool {
+/// Records a packet ID as unacknowledged; returns `false` if there are too many. A known ID belongs to a message that is sent again.
+fn reserve_in_flight(session: &Session, packet_id: u16) -> bool {
     let unacknowledged = &mut session.state.lock().unacknowledged;
     if unacknowledged.contains(&packet_id) {
         return true;
