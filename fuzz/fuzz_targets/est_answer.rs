@@ -3,7 +3,7 @@
 #![no_main]
 
 use gatepost::cloud::enrolment::est::{Answer, Operation, Reply, interpret};
-use gatepost::cloud::enrolment::{Credential, RequestAttributes, UnsignedRequest, pkcs7};
+use gatepost::cloud::enrolment::{CredentialKind, RequestAttributes, UnsignedRequest, pkcs7};
 use libfuzzer_sys::fuzz_target;
 
 /// The key of a renewal, which differs from the certificate's.
@@ -36,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
         date: None,
         body: rest,
     };
-    match interpret(Operation::Enrol, Credential::Secret, "est.example", &answer) {
+    match interpret(Operation::Enrol, CredentialKind::Secret, "est.example", &answer) {
         Reply::Certificates(found) => assert!(!found.is_empty()),
         Reply::Wait(wait) => assert!((1..=86_400).contains(&wait.as_secs())),
         Reply::Failed(failure) => {
