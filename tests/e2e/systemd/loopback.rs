@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rig::process::Signal;
 use rig::{user, wait};
@@ -47,6 +48,49 @@ fn squat(address: SocketAddr) -> std::io::Result<TcpListener> {
         true => user::act_as(SQUATTER, SQUATTER, || TcpListener::bind(address)).unwrap(),
         false => TcpListener::bind(address),
     }
+}
+
+/// Sets a flag when it is dropped.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The service manager keeps the port, so a call waits for the next run, and a run that ends answers what it has accepted.
+#[test]
+fn promise_7_no_call_is_lost_while_the_daemon_is_restarted_again_and_again() {
+    const RESTARTS: usize = 10;
+    let (mut world, address) = online();
+    let token = own_token(&world.gateway);
+    let is_over = AtomicBool::new(false);
+    let answered = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                // A program that panics ends the others, too.
+                let end = SetOnDrop(&is_over);
+                while !is_over.load(Ordering::Relaxed) {
+                    assert_eq!(get(address, "/v1/credentials", &token).status, 200);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+                drop(end);
+            });
+        }
+        let _end = SetOnDrop(&is_over);
+        for _ in 0..RESTARTS {
+            world.gateway.stop();
+            let before = answered.load(Ordering::Relaxed);
+            world.gateway.start();
+            world.gateway.wait_for_text("loopback.phase", "listening");
+            let is_answered = || is_over.load(Ordering::Relaxed) || answered.load(Ordering::Relaxed) > before + 8;
+            wait::until(SOON, "calls of all programs", is_answered).unwrap();
+            wait_until_kept(&world.gateway, true);
+        }
+    });
+    assert!(answered.load(Ordering::Relaxed) > 8 * RESTARTS);
 }
 
 #[test]
