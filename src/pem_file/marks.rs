@@ -127,18 +127,27 @@ fn find_next_word(upper: &str, from: usize) -> Option<(usize, &'static str)> {
     places.min_by_key(|(place, _)| *place)
 }
 
-/// Parses the mark with BEGIN or END at `place`. It must be followed by the label of a certificate, and there must be dashes or
-/// nothing else in the line.
+/// Skips what separates BEGIN or END from the label, as written or in a URL.
+fn skip_separator(mut text: &str) -> &str {
+    loop {
+        let rest = text.trim_start_matches(|letter: char| matches!(letter, ' ' | '\t' | '+') || is_invisible(letter));
+        let rest = rest.strip_prefix("%20").unwrap_or(rest);
+        if rest.len() == text.len() {
+            return text;
+        }
+        text = rest;
+    }
+}
+
+/// Parses the mark with BEGIN or END at `place`. It must be followed by the label of a certificate, and it must have hyphens or stand alone
+/// in its line.
 fn parse_mark<'a>(number: usize, line: &'a str, upper: &str, place: usize, word: &str) -> Option<Mark<'a>> {
     let (left, after_word) = (line.get(..place)?, upper.get(place + word.len()..)?);
-    let separator = after_word.len()
-        - after_word
-            .trim_start_matches(|letter: char| " +%20\t".contains(letter) || is_invisible(letter))
-            .len();
-    let label = after_word.get(separator..)?;
+    let label = skip_separator(after_word);
+    let separator = after_word.len() - label.len();
     let label_length = ["X509 CERTIFICATE", "TRUSTED CERTIFICATE", "CERTIFICATE"]
         .iter()
-        .find(|label_of| label.starts_with(**label_of))?
+        .find(|known| label.starts_with(**known))?
         .len();
     let right = line.get(place + word.len() + separator + label_length..)?;
     if right.trim_start().starts_with("REQUEST") {

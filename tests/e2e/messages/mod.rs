@@ -107,6 +107,11 @@ pub struct Subscription {
 impl Subscription {
     /// Gets /topics/`target`; the response must be a stream.
     pub fn open(gateway: &Gateway, target: &str) -> Self {
+        Self::try_open(gateway, target).unwrap_or_else(|head| panic!("{head}"))
+    }
+
+    /// Does the same; the error is the head of another response.
+    fn try_open(gateway: &Gateway, target: &str) -> Result<Self, String> {
         let mut stream = unix_http::connect(&gateway.socket()).unwrap();
         stream
             .write_all(format!("GET /topics/{target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
@@ -116,9 +121,11 @@ impl Subscription {
         while !head.ends_with("\r\n\r\n") {
             assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
         }
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        if !head.starts_with("HTTP/1.1 200 ") {
+            return Err(head);
+        }
         assert!(head.contains("application/x-ndjson"), "{head}");
-        Self { reader }
+        Ok(Self { reader })
     }
 
     /// Returns the next line; `None` at the end of the stream.

@@ -60,9 +60,13 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
     }
     if publish.retain {
         let decision = session.decide("iot:RetainPublish", "topic", &publish.topic);
-        // developer guide, mqtt: no retained messages on reserved topics.
-        if !decision.allowed || publish.topic.starts_with('$') {
+        if !decision.allowed {
             return refuse(forwarder, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
+        }
+        // developer guide, mqtt: no retained messages on reserved topics.
+        if publish.topic.starts_with('$') {
+            let why = "a retained message on a reserved topic";
+            return refuse(forwarder, &publish, reason::NOT_AUTHORIZED, why).await;
         }
     }
     let expiry = publish.properties.u32(property::MESSAGE_EXPIRY_INTERVAL);
