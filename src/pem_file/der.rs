@@ -19,6 +19,9 @@ const ENCRYPTIONS: [&[u8]; 2] = [
     &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05],
     &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01],
 ];
+/// Tags of the optional elements of an EC private key (RFC 5915).
+const PARAMETERS: u8 = 0xa0;
+const PUBLIC_KEY: u8 = 0xa1;
 /// The shortest content of a private key. An Ed25519 key in PKCS#8 has 46 bytes.
 const SHORTEST_KEY: usize = 40;
 /// The shortest secret in a key, of which only the beginning may exist.
@@ -115,7 +118,11 @@ fn is_key(content: &[u8]) -> bool {
         (INTEGER, [0 | 1], SEQUENCE) => {
             second.content.first() == Some(&OBJECT_IDENTIFIER) && third == Some(OCTET_STRING)
         }
-        (INTEGER, [1], OCTET_STRING) => second.content.len() >= SHORTEST_SECRET,
+        // RFC 5915: parameters and public key may follow. step-ca's certificates say in the same way which provisioner allowed them, but with
+        // another OCTET STRING.
+        (INTEGER, [1], OCTET_STRING) => {
+            second.content.len() >= SHORTEST_SECRET && matches!(third, None | Some(PARAMETERS | PUBLIC_KEY))
+        }
         (INTEGER, [0 | 1], INTEGER) => second.content.len() >= SHORTEST_SECRET,
         (SEQUENCE, algorithm, OCTET_STRING) => encrypts(algorithm),
         _ => false,

@@ -5,6 +5,7 @@ mod der_and_pem;
 mod marks;
 mod private_key;
 mod properties;
+mod step_ca;
 mod transfer;
 
 use base64::Engine as _;

@@ -9,6 +9,7 @@ mod misbehaviour;
 mod new_key;
 mod rotation;
 mod silence;
+mod step_ca;
 
 use std::fs;
 use std::path::Path;
