@@ -135,6 +135,34 @@ fn certificates_that_may_not_connect_are_turned_away() {
 }
 
 #[test]
+fn a_pending_certificate_is_provisioned_again_unless_the_switch_forbids_it() {
+    for again in [true, false] {
+        let (cloud, fleet) = cloudlet_with_fleet(Options::quick());
+        let device = fleet.device_v1("gw-1");
+        let try_to_publish = || publish(&cloud, &device, "mqttv5", "gw-1/hello").status.success();
+        cloud.switches().set(|switches| {
+            switches.first_contact = FirstContact::Never;
+            switches.jitp_again = again;
+        });
+        assert!(!try_to_publish());
+        cloud
+            .switches()
+            .set(|switches| switches.first_contact = FirstContact::Drop);
+        let (id, seen) = (device.id(), cloud.events().len());
+        assert!(!try_to_publish());
+        if again {
+            let done = |event: &Event| matches!(event, Event::Jitp { certificate, step: JitpStep::StatusSet { .. } } if *certificate == id);
+            cloud.wait_for_after(seen, PATIENCE, done).unwrap();
+            assert!(try_to_publish());
+        } else {
+            assert_eq!([try_to_publish(), try_to_publish()], [false; 2]);
+            let status = cloud.certificate(&id).unwrap().status;
+            assert_eq!(status, CertificateStatus::PendingActivation);
+        }
+    }
+}
+
+#[test]
 fn never_never_provisions_and_a_forgotten_certificate_is_a_stranger_again() {
     let (cloud, fleet) = cloudlet_with_fleet(Options::quick());
     let device = fleet.device_v1("gw-1");
