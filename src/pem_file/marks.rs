@@ -1,8 +1,9 @@
-//! Finds altered BEGIN and END lines, and identifies the alteration.
+//! Finds altered BEGIN and END lines (the encapsulation boundaries of RFC 7468, here called marks), and identifies the alteration.
 
 use super::Content;
 
-/// Returns whether a character is a hyphen, or one of those with which word processors replace it.
+/// Returns whether a character is a hyphen, or one of those with which word processors replace it: soft and typographic hyphens, dashes,
+/// the minus sign, lines of boxes, and small and full-width hyphens.
 fn is_dash(letter: char) -> bool {
     matches!(
         letter,
@@ -11,7 +12,7 @@ fn is_dash(letter: char) -> bool {
     )
 }
 
-/// Returns whether a screen shows a character as a blank or not at all.
+/// Returns whether a screen shows a character as a blank or not at all. The soft hyphen is both this and a dash.
 fn is_invisible(letter: char) -> bool {
     matches!(
         letter,
@@ -31,7 +32,8 @@ struct Mark<'a> {
     is_exact: bool,
 }
 
-/// Identifies the alteration of the marks of a certificate; `None` if there are no marks or no alterations.
+/// Identifies the alteration of the marks of a certificate; `None` if there are no marks or no alterations. A missing mark comes first, then
+/// a whole certificate in one line, and then changes of the marks and of the text beside them.
 pub(super) fn identify(text: &str) -> Option<Content> {
     let lines: Vec<&str> = text.split(['\n', '\r']).collect();
     let marks: Vec<Mark> = lines
@@ -39,15 +41,18 @@ pub(super) fn identify(text: &str) -> Option<Content> {
         .enumerate()
         .flat_map(|(number, line)| find_marks(number, line))
         .collect();
-    let begins = marks.iter().filter(|mark| mark.is_begin).count();
     if marks.is_empty() {
         return None;
     }
-    if begins * 2 != marks.len() {
+    let alternate = marks
+        .iter()
+        .enumerate()
+        .all(|(index, mark)| mark.is_begin == (index % 2 == 0));
+    if !alternate || marks.len() % 2 != 0 {
         return Some(Content::Cut);
     }
-    let lines_of_marks = marks.iter().zip(marks.iter().skip(1));
-    let in_one_line = lines_of_marks
+    let neighbours = marks.iter().zip(marks.iter().skip(1));
+    let in_one_line = neighbours
         .filter(|(begin, _)| begin.is_begin)
         .find(|(begin, end)| begin.line == end.line);
     if let Some((begin, _)) = in_one_line {
@@ -66,8 +71,8 @@ pub(super) fn identify(text: &str) -> Option<Content> {
     {
         return Some(Content::EscapedLineBreaks);
     }
-    let is_beside = |mark: &Mark| !mark.before.is_empty() || !mark.after.is_empty();
-    marks.iter().any(is_beside).then_some(Content::TextBesideMarks)
+    let has_text_beside = |mark: &Mark| !mark.before.is_empty() || !mark.after.is_empty();
+    marks.iter().any(has_text_beside).then_some(Content::TextBesideMarks)
 }
 
 /// Identifies the replacement of the line breaks in a certificate in one line.
@@ -105,6 +110,7 @@ fn normalize_numbers(text: &str) -> String {
 
 /// Finds the marks in a line.
 fn find_marks(number: usize, line: &str) -> Vec<Mark<'_>> {
+    // Positions in it are those in the line, because only ASCII letters change.
     let upper = line.to_ascii_uppercase();
     let mut found = Vec::new();
     let mut from = 0;
