@@ -47,8 +47,8 @@ pub(super) fn identify(text: &str) -> Option<Content> {
     let alternate = marks
         .iter()
         .enumerate()
-        .all(|(index, mark)| mark.is_begin == (index % 2 == 0));
-    if !alternate || marks.len() % 2 != 0 {
+        .all(|(index, mark)| mark.is_begin == index.is_multiple_of(2));
+    if !alternate || !marks.len().is_multiple_of(2) {
         return Some(Content::Cut);
     }
     let neighbours = marks.iter().zip(marks.iter().skip(1));
