@@ -12,7 +12,7 @@ use super::validity::to_system_time;
 use crate::problem::Problem;
 use crate::token::NamedKey;
 
-/// What `gatepost check` reports about a bootstrap certificate.
+/// The facts about a bootstrap certificate that `gatepost check` reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootstrapFacts {
     /// Its subject as text.

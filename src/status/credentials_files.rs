@@ -34,7 +34,7 @@ pub struct CredentialsFileDetails {
     pub expiration: Option<String>,
     /// Why it was not written, or not removed.
     pub problem: Option<String>,
-    /// What to do about that.
+    /// The next step against the problem.
     pub next_step: Option<String>,
 }
 

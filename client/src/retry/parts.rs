@@ -3,13 +3,14 @@
 use crate::exit::Exit;
 use crate::json::Value;
 
-/// What a part of the status has besides its phase.
+/// The kinds of parts, by what stays usable when an attempt fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Credentials that stay valid when a refresh fails.
+    /// A role alias, whose credentials stay valid when a refresh fails.
     Alias,
-    /// A web token that does.
+    /// A web token, which stays valid when its replacement fails.
     WebToken,
+    /// A part of which nothing stays.
     Other,
 }
 

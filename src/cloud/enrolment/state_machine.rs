@@ -33,7 +33,7 @@ pub struct CurrentCertificate<'a> {
     pub validity: Validity,
 }
 
-/// What the next step depends on, besides the record.
+/// The inputs of the next step, besides the record.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
     /// The certificate in use, expired or not.

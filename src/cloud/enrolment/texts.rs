@@ -5,8 +5,8 @@
 pub struct MethodTexts {
     /// The kind of issuer, with an article, as in `an EST server`.
     pub issuer: &'static str,
-    /// What the operator should do if there is no certificate and no credential to request the first one.
+    /// The advice to the operator if there is no certificate and no credential to request the first one.
     pub without_credential: &'static str,
-    /// What the operator should do if the certificate has expired and there is no credential to request another one.
+    /// The advice to the operator if the certificate has expired and there is no credential to request another one.
     pub after_expiry: &'static str,
 }

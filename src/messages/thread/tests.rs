@@ -150,7 +150,7 @@ async fn a_store_that_has_failed_tests_whether_it_works_again() {
     }
 }
 
-/// What keeps the first message of a sequence from being accepted.
+/// The reason why the first message of a sequence is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Failure {
     Nothing,

@@ -18,7 +18,7 @@ fn a_file_that_cannot_be_replaced_is_removed_once_its_keys_have_expired() {
     assert_eq!(place.read("srv/x").unwrap(), "key B");
 }
 
-/// What a run before this one has left, and what a run of now finds by its clock.
+/// A case: the record that an earlier run has left, and the clock of the present run.
 struct Case {
     what: &'static str,
     /// The second at which the keys of the file end, in the record; `None` if the record does not say.
