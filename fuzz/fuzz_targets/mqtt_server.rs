@@ -210,7 +210,7 @@ impl Connection {
                 Action::Publish(message) => self.check_message(&message),
                 Action::Close(close) => {
                     fuzz::assert_readable(&close.cause.to_string());
-                    if let CloseCause::Breach(error) = &close.cause {
+                    if let CloseCause::Protocol(error) = &close.cause {
                         assert!(error.code.is_failure());
                     }
                     self.closed = true;

@@ -164,8 +164,10 @@ impl Attempts {
                 "look at the AWS side: is the certificate ACTIVE and attached to the thing, and does its policy allow \
                  iot:Connect?",
             ),
-            ConnectError::Breach(_) | ConnectError::NotMqtt(_) if self.made < TRIES => return ControlFlow::Continue(()),
-            ConnectError::Breach(breach) => outlook.judge(session::not_mqtt(endpoint, &breach.to_string()), SUSPECTS),
+            ConnectError::Protocol(_) | ConnectError::NotMqtt(_) if self.made < TRIES => {
+                return ControlFlow::Continue(());
+            }
+            ConnectError::Protocol(error) => outlook.judge(session::not_mqtt(endpoint, &error.to_string()), SUSPECTS),
             ConnectError::NotMqtt(what) => outlook.judge(session::not_mqtt(endpoint, &what), SUSPECTS),
         };
         ControlFlow::Break(problem)
@@ -196,7 +198,7 @@ mod tests {
             host: "localhost".to_owned(),
             port: 8883,
         };
-        let breach = || ConnectError::Breach(ProtocolError::BEFORE_CONNACK);
+        let protocol_error = || ConnectError::Protocol(ProtocolError::BEFORE_CONNACK);
         let not_mqtt = || ConnectError::NotMqtt("HTTP".into());
         let dropped = || ConnectError::LostBeforeConnack("reset".into());
         let unreachable = || ConnectError::Unreachable(Problem::wait("no route"));
@@ -205,8 +207,8 @@ mod tests {
         type Case<'a> = (&'a str, Vec<ConnectError>, bool, Remedy);
         let cases: Vec<Case> = vec![
             (
-                "three breaches",
-                vec![breach(), breach(), breach()],
+                "three protocol errors",
+                vec![protocol_error(), protocol_error(), protocol_error()],
                 false,
                 Remedy::Configuration,
             ),
@@ -218,19 +220,19 @@ mod tests {
             ),
             (
                 "either",
-                vec![not_mqtt(), breach(), not_mqtt()],
+                vec![not_mqtt(), protocol_error(), not_mqtt()],
                 false,
                 Remedy::Configuration,
             ),
             (
                 "accepted before",
-                vec![breach(), breach(), breach()],
+                vec![protocol_error(), protocol_error(), protocol_error()],
                 true,
                 Remedy::Wait,
             ),
             (
                 "the network at last",
-                vec![breach(), breach(), unreachable()],
+                vec![protocol_error(), protocol_error(), unreachable()],
                 false,
                 Remedy::Wait,
             ),

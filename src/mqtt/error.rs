@@ -1,15 +1,16 @@
-//! A breach of the protocol by the other side.
+//! Protocol errors of the other side.
 
 use super::ReasonCode;
 
-/// A breach of the protocol by the other side. It ends the connection, with a DISCONNECT that contains the reason (MQTT 5.0, 4.13).
+/// An error of the other side: a malformed packet, or one that it must not send now. It ends the connection, with a DISCONNECT that
+/// contains the reason (MQTT 5.0, 4.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProtocolError {
     /// The reason code of our DISCONNECT, one of those that our side may send (MQTT 5.0, 3.14.2.1).
     pub code: ReasonCode,
     /// The violated statement of the specification of the connection's version, or the section if there is no numbered statement.
     pub statement: &'static str,
-    /// The breach, as the rest of a sentence that begins with "the server sent" or "the client sent".
+    /// The error, as the rest of a sentence that begins with "the server sent" or "the client sent".
     pub what: &'static str,
 }
 

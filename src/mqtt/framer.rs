@@ -55,7 +55,7 @@ impl Framer {
         self.version = version;
     }
 
-    /// Splits a stream that arrives in these pieces into packets, up to the first breach. For tests and fuzz targets.
+    /// Splits a stream that arrives in these pieces into packets, up to the first protocol error. For tests and fuzz targets.
     pub fn cut_all<'a>(mut self, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, Option<ProtocolError>) {
         let (mut input, mut frames) = (BytesMut::new(), Vec::new());
         for piece in pieces {
@@ -162,7 +162,7 @@ impl Framer {
 /// Checks the flags of a packet type (MQTT 5.0, 2.1.3).
 fn check_flags(first: u8, version: ProtocolVersion) -> Result<(), ProtocolError> {
     let flags = first & 0x0f;
-    let breach = match (first >> 4, flags) {
+    let statement = match (first >> 4, flags) {
         (3, _) => return check_publish_flags(flags),
         (0, _) => {
             let statement = version.cite("MQTT 5.0, 2.1.2", "MQTT 3.1.1, 2.2.1");
@@ -176,7 +176,7 @@ fn check_flags(first: u8, version: ProtocolVersion) -> Result<(), ProtocolError>
         (14, _) if version == ProtocolVersion::V3_1_1 => "MQTT-3.14.1-1",
         _ => version.cite("MQTT-2.1.3-1", "MQTT-2.2.2-2"),
     };
-    Err(ProtocolError::malformed(breach, "a packet with reserved flags"))
+    Err(ProtocolError::malformed(statement, "a packet with reserved flags"))
 }
 
 fn check_publish_flags(flags: u8) -> Result<(), ProtocolError> {

@@ -140,7 +140,7 @@ impl Server {
             let frame = match self.framer.next(input) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return None,
-                Err(error) => return Some(self.breach(error)),
+                Err(error) => return Some(self.protocol_error(error)),
             };
             self.received = now;
             if matches!(self.phase, Phase::New) {
@@ -154,7 +154,7 @@ impl Server {
             match received {
                 Ok(Some(action)) => return Some(action),
                 Ok(None) => {}
-                Err(error) => return Some(self.breach(error)),
+                Err(error) => return Some(self.protocol_error(error)),
             }
         }
     }

@@ -1,5 +1,5 @@
 //! A broker behind TLS that follows a test's script, valid or not. Its packets are bytes in the test, so that no codec hides a protocol
-//! violation from the gateway.
+//! error from the gateway.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

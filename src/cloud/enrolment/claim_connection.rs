@@ -202,9 +202,9 @@ fn not_connected(endpoint: &Endpoint, client_id: &str, error: ConnectError) -> F
             )
         }
         ConnectError::NotMqtt(what) => Failure::new(FailureKind::Unavailable, session::not_mqtt(endpoint, &what)),
-        ConnectError::Breach(breach) => Failure::new(
+        ConnectError::Protocol(error) => Failure::new(
             FailureKind::Unavailable,
-            session::not_mqtt(endpoint, &breach.to_string()),
+            session::not_mqtt(endpoint, &error.to_string()),
         ),
     }
 }
@@ -214,6 +214,6 @@ fn describe(lost: &Lost) -> String {
         Lost::Disconnected(reason) => reason.to_string(),
         Lost::Broken(what) | Lost::GivenUp(what) => what.clone(),
         Lost::Unanswered | Lost::Stale => "no answer".to_owned(),
-        Lost::Breach(breach) => breach.to_string(),
+        Lost::Protocol(error) => error.to_string(),
     }
 }

@@ -47,8 +47,8 @@ pub enum ConnectError {
     NotMqtt(String),
     /// CONNACK with a reason code of failure.
     Refused(Reason),
-    /// The first packet violates MQTT 5.
-    Breach(ProtocolError),
+    /// The first packet is a protocol error.
+    Protocol(ProtocolError),
 }
 
 /// Sends CONNECT and waits for CONNACK. `heard` becomes true with the first byte from the server.
@@ -74,7 +74,7 @@ pub(super) async fn exchange(
     })?;
     let frame = loop {
         heard.fetch_or(!pipe.input.is_empty(), Ordering::Relaxed);
-        match framer.next(&mut pipe.input).map_err(ConnectError::Breach)? {
+        match framer.next(&mut pipe.input).map_err(ConnectError::Protocol)? {
             Some(frame) => break frame,
             None => pipe.progress().await.map_err(|error| {
                 let seen = connect_errors::alert(&error).unwrap_or_else(|| connect_errors::root_cause(&error));
@@ -82,7 +82,7 @@ pub(super) async fn exchange(
             })?,
         }
     };
-    let connack = match read_packet(frame).map_err(ConnectError::Breach)? {
+    let connack = match read_packet(frame).map_err(ConnectError::Protocol)? {
         Packet::Connack(connack) => connack,
         Packet::Disconnect(disconnect) => {
             return Err(ConnectError::NotMqtt(format!(
@@ -90,13 +90,13 @@ pub(super) async fn exchange(
                 disconnect.reason()
             )));
         }
-        _ => return Err(ConnectError::Breach(ProtocolError::BEFORE_CONNACK)),
+        _ => return Err(ConnectError::Protocol(ProtocolError::BEFORE_CONNACK)),
     };
     let limits = ServerLimits::read(&connack, &options.client_id)
-        .map_err(ConnectError::Breach)?
+        .map_err(ConnectError::Protocol)?
         .map_err(ConnectError::Refused)?;
     if limits.session_present && options.clean_start {
-        return Err(ConnectError::Breach(ProtocolError::SESSION_AFTER_CLEAN_START));
+        return Err(ConnectError::Protocol(ProtocolError::SESSION_AFTER_CLEAN_START));
     }
     Ok(Terms {
         limits,

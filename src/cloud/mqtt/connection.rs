@@ -31,7 +31,7 @@ const BACKED_UP: usize = 64 * 1024;
 /// Unsent bytes at which the connection is closed. Messages stop at [`BACKED_UP`], but a server could make us answer without ever
 /// reading the answers.
 const MAX_UNSENT: usize = 1024 * 1024;
-/// Time for sending the DISCONNECT after a breach of the protocol.
+/// Time for sending the DISCONNECT after a protocol error.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An open connection.
@@ -40,8 +40,8 @@ pub struct Connection {
     framer: Framer,
     client: Client,
     liveness: Liveness,
-    /// Breach that ends the connection, and the deadline for sending our DISCONNECT.
-    breach: Option<(ProtocolError, Instant)>,
+    /// Error that ends the connection, and the deadline for sending our DISCONNECT.
+    protocol_error: Option<(ProtocolError, Instant)>,
     /// Whether a message was rejected with [`NotSent::BufferFull`], so that its sender waits for [`Event::Room`].
     room_awaited: bool,
 }
@@ -100,7 +100,7 @@ impl Connection {
             framer,
             client: Client::new(terms.limits),
             liveness: Liveness::new(keep_alive(options, &terms.limits), Instant::now()),
-            breach: None,
+            protocol_error: None,
             room_awaited: false,
         };
         Ok((connection, terms))
@@ -124,9 +124,9 @@ impl Connection {
     /// When the connection has ended.
     pub async fn next(&mut self) -> Result<Event, Lost> {
         loop {
-            if let Some((breach, until)) = self.breach {
+            if let Some((error, until)) = self.protocol_error {
                 self.flush_until(until).await;
-                return Err(Lost::Breach(breach));
+                return Err(Lost::Protocol(error));
             }
             if self.room_awaited && self.pipe.output.len() < BACKED_UP {
                 self.room_awaited = false;
@@ -143,9 +143,9 @@ impl Connection {
                     None => continue,
                 },
                 Ok(None) => {}
-                Err(breach) => {
-                    self.put_disconnect(breach.code);
-                    self.breach = Some((breach, Instant::now() + DISCONNECT_TIMEOUT));
+                Err(error) => {
+                    self.put_disconnect(error.code);
+                    self.protocol_error = Some((error, Instant::now() + DISCONNECT_TIMEOUT));
                     continue;
                 }
             }

@@ -60,8 +60,8 @@ pub enum Lost {
     Unanswered,
     /// We closed it, because this machine's network changed and nothing was received since.
     Stale,
-    /// We closed it, because AWS violated MQTT 5.
-    Breach(ProtocolError),
+    /// We closed it because of a protocol error of AWS.
+    Protocol(ProtocolError),
 }
 
 /// Effect of our DISCONNECT on the will.

@@ -49,8 +49,8 @@ pub(super) async fn report_connected(session: &mut Session, terms: Terms) {
         let problem = problems::acknowledges_nothing(&session.endpoint);
         session.reporters.session.report(SessionPhase::Connected, Some(problem));
     }
-    if let Some(breach) = session.traffic.connected(&terms.limits).await {
-        let why = problems::discarded(breach);
+    if let Some(error) = session.traffic.connected(&terms.limits).await {
+        let why = problems::discarded(error);
         journal!(Level::Warn, JournalEvent::SessionDiscarded; "session: {why}");
         session.reporters.discarded(rfc3339(session.clock.wall()), why);
     }

@@ -139,7 +139,7 @@ pub(super) fn report_failure(session: &mut Session, error: ConnectError, identit
                 .provisioning(&session.provisioning, why, Some(session.clock.wall() + wait));
             (problem, wait)
         }
-        ConnectError::Breach(error) => {
+        ConnectError::Protocol(error) => {
             let problem = session.outage.judge(problems::not_mqtt(endpoint, &error.to_string()));
             (Some(problem), session.next_backoff())
         }

@@ -7,7 +7,7 @@ mod certificate_choice;
 mod certificate_rollover;
 mod connected;
 mod connecting;
-mod filter_breaches;
+mod filter_errors;
 mod inbound;
 mod incoming_poison;
 mod not_taken;

@@ -32,7 +32,7 @@ impl From<&ConnectError> for FailureKind {
         match error {
             ConnectError::Unreachable(_) => Self::Unreachable,
             ConnectError::LostBeforeConnack(_) => Self::Dropped,
-            ConnectError::NotMqtt(_) | ConnectError::Breach(_) => Self::NotMqtt,
+            ConnectError::NotMqtt(_) | ConnectError::Protocol(_) => Self::NotMqtt,
             ConnectError::Refused(_) => Self::Refused,
         }
     }
@@ -44,7 +44,7 @@ const TELLING_LOSSES: u32 = 3;
 /// A fault of the server that ends connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    Breach(ProtocolError),
+    Protocol(ProtocolError),
     Unanswered,
 }
 
@@ -84,7 +84,7 @@ impl Outage {
     pub(super) fn lost(&mut self, lost: &Lost, lasted: Duration) -> bool {
         self.unreached = matches!(lost, Lost::Broken(_) | Lost::GivenUp(_) | Lost::Stale);
         let fault = match lost {
-            Lost::Breach(breach) => Some(Fault::Breach(*breach)),
+            Lost::Protocol(error) => Some(Fault::Protocol(*error)),
             Lost::Unanswered => Some(Fault::Unanswered),
             Lost::Broken(_) | Lost::GivenUp(_) | Lost::Stale | Lost::Disconnected(_) => None,
         };
@@ -107,7 +107,7 @@ impl Outage {
                 self.dropped_since.get_or_insert(now);
             }
             ConnectError::Refused(_) => self.dropped_since = None,
-            ConnectError::Unreachable(_) | ConnectError::NotMqtt(_) | ConnectError::Breach(_) => {}
+            ConnectError::Unreachable(_) | ConnectError::NotMqtt(_) | ConnectError::Protocol(_) => {}
         }
         self.streak.fail(error.into());
     }
@@ -186,8 +186,8 @@ mod tests {
 
     #[test]
     fn connections_that_end_in_a_row_by_the_same_fault_are_recognised() {
-        let breach = |what| {
-            Lost::Breach(ProtocolError {
+        let error = |what| {
+            Lost::Protocol(ProtocolError {
                 what,
                 ..ProtocolError::BEFORE_CONNACK
             })
@@ -195,31 +195,27 @@ mod tests {
         let broken = || Lost::Broken("reset".into());
         type Case<'a> = (&'a str, Vec<(Lost, u64)>, bool);
         let cases: Vec<Case> = vec![
-            ("one breach", vec![(breach("a"), 0)], false),
-            ("two", vec![(breach("a"), 0), (breach("a"), 0)], false),
-            (
-                "three",
-                vec![(breach("a"), 0), (breach("a"), 0), (breach("a"), 0)],
-                true,
-            ),
+            ("one protocol error", vec![(error("a"), 0)], false),
+            ("two", vec![(error("a"), 0), (error("a"), 0)], false),
+            ("three", vec![(error("a"), 0), (error("a"), 0), (error("a"), 0)], true),
             (
                 "different ones",
-                vec![(breach("a"), 0), (breach("b"), 0), (breach("a"), 0)],
+                vec![(error("a"), 0), (error("b"), 0), (error("a"), 0)],
                 false,
             ),
             (
                 "the network between",
-                vec![(breach("a"), 0), (broken(), 0), (breach("a"), 0), (breach("a"), 0)],
+                vec![(error("a"), 0), (broken(), 0), (error("a"), 0), (error("a"), 0)],
                 true,
             ),
             (
                 "a good connection between",
-                vec![(breach("a"), 0), (breach("a"), 0), (broken(), 30), (breach("a"), 0)],
+                vec![(error("a"), 0), (error("a"), 0), (broken(), 30), (error("a"), 0)],
                 false,
             ),
             (
                 "each after a good connection",
-                vec![(breach("a"), 86_400), (breach("a"), 86_400), (breach("a"), 86_400)],
+                vec![(error("a"), 86_400), (error("a"), 86_400), (error("a"), 86_400)],
                 false,
             ),
             (
@@ -228,8 +224,8 @@ mod tests {
                 true,
             ),
             (
-                "unanswered and a breach in turn",
-                vec![(Lost::Unanswered, 60), (breach("a"), 0), (Lost::Unanswered, 60)],
+                "unanswered and a protocol error in turn",
+                vec![(Lost::Unanswered, 60), (error("a"), 0), (Lost::Unanswered, 60)],
                 false,
             ),
             ("the network", vec![(broken(), 0), (broken(), 0), (broken(), 0)], false),

@@ -11,7 +11,7 @@ use crate::problem::Problem;
 /// Returns the problem for a connection that was lost; `repeats` if several in a row have ended in the same way.
 pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
     match lost {
-        Lost::Breach(error) if repeats => Problem::configuration(format!(
+        Lost::Protocol(error) if repeats => Problem::configuration(format!(
             "the connections to {endpoint} end one after the other: {error}"
         ))
         .next(
@@ -32,14 +32,14 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
         Lost::Stale => Problem::wait(format!(
             "the connection to {endpoint} was lost: nothing was received since this machine's network changed"
         )),
-        Lost::Breach(error) => breach(endpoint, *error),
+        Lost::Protocol(error) => protocol_error(endpoint, *error),
         Lost::Disconnected(reason) if reason.code == ReasonCode::SESSION_TAKEN_OVER => taken_over(),
         Lost::Disconnected(reason) => Problem::wait(format!("AWS ended the connection: {reason}")),
     }
 }
 
-/// Returns the problem of a server that violates MQTT 5.
-pub(super) fn breach(endpoint: &Endpoint, error: ProtocolError) -> Problem {
+/// Returns the problem of a protocol error of the server.
+pub(super) fn protocol_error(endpoint: &Endpoint, error: ProtocolError) -> Problem {
     Problem::wait(format!("the connection to {endpoint} was ended: {error}"))
         .next(
             "if it follows the session three times in a row, gatepost discards the session and what AWS has queued in it; if \
@@ -57,9 +57,9 @@ pub(super) fn acknowledges_nothing(endpoint: &Endpoint) -> Problem {
 }
 
 /// Explains why a session was discarded.
-pub(super) fn discarded(breach: ProtocolError) -> String {
+pub(super) fn discarded(error: ProtocolError) -> String {
     format!(
-        "AWS's session was discarded: three connections in a row that resumed it ended because {breach}; the messages that AWS \
+        "AWS's session was discarded: three connections in a row that resumed it ended because {error}; the messages that AWS \
          had queued for this gateway are lost, the subscriptions are made again"
     )
 }
@@ -165,10 +165,10 @@ pub(super) fn presence_unanswered(topic: &str) -> Problem {
     .next("look whether another broker answers in AWS's place, or set mqtt.presence-topic to \"\"")
 }
 
-/// Returns the problem of a topic filter whose subscription is followed by a breach of MQTT each time.
-pub(super) fn filter_breaches(filter: &str, breach: ProtocolError) -> Problem {
+/// Returns the problem of a topic filter whose subscription is followed by a protocol error each time.
+pub(super) fn filter_set_aside(filter: &str, error: ProtocolError) -> Problem {
     Problem::configuration(format!(
-        "the subscription to {filter} is set aside for an hour: each time AWS had accepted it, {breach}"
+        "the subscription to {filter} is set aside for an hour: each time AWS had accepted it, {error}"
     ))
     .next(
         "delete the retained message that comes with it (publish an empty one with retain on its topic), or find out who \

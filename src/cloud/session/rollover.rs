@@ -72,8 +72,8 @@ pub(super) fn report_trial_failure(session: &mut Session, error: ConnectError, i
             let wait = session.provisioning.lost_before_connack();
             (session.provisioning.explain(seen, false), wait)
         }
-        ConnectError::Breach(breach) => {
-            let problem = problems::not_mqtt(endpoint, &breach.to_string());
+        ConnectError::Protocol(error) => {
+            let problem = problems::not_mqtt(endpoint, &error.to_string());
             (Some(problem), session.next_backoff())
         }
         ConnectError::NotMqtt(what) => (Some(problems::not_mqtt(endpoint, what)), session.next_backoff()),

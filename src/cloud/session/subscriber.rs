@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::refusals::{MAX_DELAY, MIN_DELAY, Refusals};
-use super::filter_breaches::{FilterBreaches, Verdict};
+use super::filter_errors::{FilterErrors, Verdict};
 use super::inbound::Inbound;
 use super::incoming_poison::IncomingPoison;
 use super::poison_detector::PoisonDetector;
@@ -48,7 +48,7 @@ pub struct Subscriber {
     /// Detects that the session itself ends every connection.
     poison: IncomingPoison,
     /// Detects that a filter ends every connection.
-    breaches: FilterBreaches,
+    filter_errors: FilterErrors,
     /// Limits of the server on this connection.
     limits: ServerLimits,
     /// Whether the database has no record of the filters that AWS has.
@@ -93,7 +93,7 @@ impl Subscriber {
             clock,
             inbound: Inbound::new(events),
             poison: IncomingPoison::default(),
-            breaches: FilterBreaches::default(),
+            filter_errors: FilterErrors::default(),
             limits: ServerLimits::default(),
             has_no_record: false,
             confirmed: BTreeMap::new(),
@@ -122,11 +122,11 @@ impl Subscriber {
         self.has_no_record || self.poison.clean_start_is_due()
     }
 
-    /// Starts with a new connection. If the previous session was discarded because of a breach, returns that breach.
+    /// Starts with a new connection. If the previous session was discarded because of a protocol error, returns that error.
     pub(super) async fn connected(&mut self, limits: ServerLimits) -> Option<ProtocolError> {
         self.limits = limits;
         let discarded = self.poison.connected(limits.session_present);
-        self.breaches.connected(limits.session_present);
+        self.filter_errors.connected(limits.session_present);
         self.suspects.connected();
         self.has_no_record = false;
         if !limits.session_present {
@@ -145,15 +145,15 @@ impl Subscriber {
 
     /// Handles the end of a connection; `suspicious` if a packet that was sent on it may be the cause.
     pub(super) async fn disconnected(&mut self, suspicious: bool, lost: Option<&Lost>) {
-        let breach = match lost {
-            Some(Lost::Breach(breach)) => Some(*breach),
+        let error = match lost {
+            Some(Lost::Protocol(error)) => Some(*error),
             _ => None,
         };
-        let verdict = self.breaches.disconnected(breach.is_some());
-        self.poison.disconnected(breach, verdict != Verdict::Unrelated);
+        let verdict = self.filter_errors.disconnected(error.is_some());
+        self.poison.disconnected(error, verdict != Verdict::Unrelated);
         self.made_progress |= verdict != Verdict::Unrelated;
-        if let (Verdict::Blamed(filter), Some(breach)) = (verdict, breach) {
-            self.set_aside(&filter, breach);
+        if let (Verdict::Blamed(filter), Some(error)) = (verdict, error) {
+            self.set_aside(&filter, error);
         }
         let is_unanswered = matches!(lost, Some(Lost::Unanswered));
         match self.in_flight.take() {
@@ -186,10 +186,10 @@ impl Subscriber {
         }
     }
 
-    /// Sets a filter aside because a breach follows its subscription each time. The other filters stay subscribed.
-    fn set_aside(&mut self, filter: &str, breach: ProtocolError) {
+    /// Sets a filter aside because a protocol error follows its subscription each time. The other filters stay subscribed.
+    fn set_aside(&mut self, filter: &str, error: ProtocolError) {
         let desired = self.desired.borrow().get(filter).copied().unwrap_or_default();
-        let why = problems::filter_breaches(filter, breach);
+        let why = problems::filter_set_aside(filter, error);
         let event = self.refusals.set_aside(filter, desired, why, self.clock.wall());
         self.inbound.tell(event);
         self.has_changed = true;
@@ -264,7 +264,7 @@ impl Subscriber {
         let lingering = lingering.map(|at| unsubscribe.map_or(at, |unsubscribe| at.max(unsubscribe)));
         let others = [
             self.refusals.next_end(now),
-            self.breaches.settles_at(),
+            self.filter_errors.settles_at(),
             unsubscribe.filter(|at| *at > now),
         ];
         lingering.chain(others.into_iter().flatten()).min()
@@ -277,7 +277,7 @@ impl Subscriber {
 
     /// Returns the time until which nothing may be requested.
     fn quiet_until(&self) -> Option<Instant> {
-        self.suspects.quiet_until().or(self.breaches.quiet_until())
+        self.suspects.quiet_until().or(self.filter_errors.quiet_until())
     }
 
     /// Refuses a filter for a time, and tells the inbox.

@@ -157,7 +157,7 @@ impl Bench {
         (queued, self.outbox.list(0, true).await.unwrap().len())
     }
 
-    /// Connects. Returns the breach because of which the session was discarded, if it was.
+    /// Connects. Returns the protocol error because of which the session was discarded, if it was.
     pub(super) async fn connect(&mut self, limits: ServerLimits) -> Option<ProtocolError> {
         self.sink = TestSink::new(limits);
         let discarded = self.traffic.connected(&limits).await;

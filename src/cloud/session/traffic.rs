@@ -30,7 +30,7 @@ impl Traffic {
         self.subscriber.restore().await;
     }
 
-    /// Starts with a new connection. If the previous session was discarded because of a breach, returns that breach.
+    /// Starts with a new connection. If the previous session was discarded because of a protocol error, returns that error.
     pub(super) async fn connected(&mut self, limits: &ServerLimits) -> Option<ProtocolError> {
         self.publisher.connected(limits);
         self.subscriber.connected(*limits).await
@@ -153,7 +153,7 @@ fn may_be_our_packet(lost: &Lost) -> bool {
                 | ReasonCode::WILDCARDS_NOT_SUPPORTED
         ),
         Lost::Broken(_) => true,
-        Lost::GivenUp(_) | Lost::Unanswered | Lost::Stale | Lost::Breach(_) => false,
+        Lost::GivenUp(_) | Lost::Unanswered | Lost::Stale | Lost::Protocol(_) => false,
     }
 }
 

@@ -9,7 +9,7 @@ pub struct MqttCounts {
     pub connected: Cell<u64>,
     /// CONNECT packets that were refused.
     pub refused: Cell<u64>,
-    /// Connections that gatepost ended because of a protocol violation, silence, or a program that does not read or acknowledge.
+    /// Connections that gatepost ended because of a protocol error, silence, or a program that does not read or acknowledge.
     pub cut: Cell<u64>,
     /// Messages of programs at QoS 1 that are in the outbox.
     pub stored: Cell<u64>,

@@ -14,7 +14,7 @@ pub(super) fn end(mut client: Client, close: Option<Close>) {
     };
     let log = &client.context.mqtt.log;
     match &close.cause {
-        CloseCause::Breach(_) | CloseCause::KeepAlive | CloseCause::ClientTooNarrow => {
+        CloseCause::Protocol(_) | CloseCause::KeepAlive | CloseCause::ClientTooNarrow => {
             log.cut_client(&name, &close.cause.to_string());
         }
         // A refused request has a journal line of its own.

@@ -28,7 +28,7 @@ pub(super) async fn refuse_for_lack_of_slots<S: AsyncRead + AsyncWrite + Unpin>(
                     server.refuse(ReasonCode::QUOTA_EXCEEDED, Some(WORDS));
                     break;
                 }
-                // A breach has its own answer.
+                // A protocol error has its own answer.
                 Some(_) => break,
                 None if input.len() >= MAX_CONNECT => return Ok(()),
                 None if stream.read_buf(&mut input).await? == 0 => return Ok(()),

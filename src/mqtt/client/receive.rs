@@ -11,7 +11,7 @@ impl Client {
     /// Handles a packet from the server.
     ///
     /// # Errors
-    /// If the packet violates the protocol.
+    /// If the packet is a protocol error.
     pub fn receive(&mut self, packet: Packet) -> Result<Incoming, ProtocolError> {
         match packet {
             Packet::Connack(_) => Err(ProtocolError::forbidden("MQTT-3.2.0-2", "a second CONNACK")),

@@ -96,7 +96,7 @@ impl Flags {
         let flags = reader.u8()?;
         let is_set = |bit: u8| flags & (1 << bit) != 0;
         let will_qos = (flags >> 3) & 3;
-        let breach = match flags {
+        let fault = match flags {
             _ if is_set(0) => Some(("MQTT-3.1.2-3", "MQTT-3.1.2-3", "CONNECT with the reserved flag")),
             _ if !is_set(2) && will_qos != 0 => Some((
                 "MQTT-3.1.2-11",
@@ -114,7 +114,7 @@ impl Flags {
             }
             _ => None,
         };
-        if let Some((v5, v3, what)) = breach {
+        if let Some((v5, v3, what)) = fault {
             return Err(ProtocolError::malformed(reader.cite(v5, v3), what));
         }
         Ok(Self {

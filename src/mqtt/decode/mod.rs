@@ -18,7 +18,7 @@ use super::{ProtocolError, ProtocolVersion, Sender};
 /// Decodes a frame that was sent by this side of a connection of this version. CONNECT contains its version itself.
 ///
 /// # Errors
-/// If the frame violates the protocol.
+/// If the frame is a malformed packet.
 pub fn decode(frame: Frame, sender: Sender, version: ProtocolVersion) -> Result<Packet, ProtocolError> {
     let (first, body) = match frame {
         Frame::Packet { first, body } => (first, body),

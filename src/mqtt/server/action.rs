@@ -54,8 +54,8 @@ pub struct DueWill {
 pub enum CloseCause {
     /// The client has sent DISCONNECT.
     Disconnected(Reason),
-    /// The client has violated the protocol.
-    Breach(ProtocolError),
+    /// The client has made a protocol error.
+    Protocol(ProtocolError),
     /// CONNECT was refused, or a request of MQTT 3.1.1 that cannot be refused otherwise.
     Refused(ReasonCode),
     /// Nothing was received for one and a half keep-alives (MQTT-3.1.2-22).
@@ -76,7 +76,7 @@ impl std::fmt::Display for CloseCause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Disconnected(reason) => write!(f, "the client disconnected: {reason}"),
-            Self::Breach(error) => write!(f, "the client sent {} ({})", error.what, error.statement),
+            Self::Protocol(error) => write!(f, "the client sent {} ({})", error.what, error.statement),
             Self::Refused(code) => write!(f, "the server refused: {code}"),
             Self::KeepAlive => write!(f, "the client sent nothing for one and a half keep-alives"),
             Self::ConnectTimeout => write!(f, "the client sent no CONNECT in time"),

@@ -16,20 +16,20 @@ impl Server {
     pub(super) fn first(&mut self, frame: Frame) -> Action {
         let Frame::Packet { first: 0x10, body } = &frame else {
             let error = ProtocolError::forbidden("MQTT-3.1.0-1", "another packet before CONNECT");
-            return self.close(CloseCause::Breach(error));
+            return self.close(CloseCause::Protocol(error));
         };
         let version = announced_version(body);
         let connect = match decode(frame, Sender::Client, ProtocolVersion::V5) {
             Ok(Packet::Connect(connect)) => connect,
             Ok(_) => {
                 let error = ProtocolError::forbidden("MQTT-3.1.0-1", "another packet before CONNECT");
-                return self.close(CloseCause::Breach(error));
+                return self.close(CloseCause::Protocol(error));
             }
-            Err(error) => return self.refuse_breach(error, version),
+            Err(error) => return self.refuse_protocol_error(error, version),
         };
         self.framer.set_version(connect.version);
         if let Err(error) = self.check(&connect) {
-            return self.refuse_breach(error, version);
+            return self.refuse_protocol_error(error, version);
         }
         self.phase = Phase::Connecting(Terms::of(&connect, &self.options));
         Action::Connect(connect)
@@ -60,12 +60,12 @@ impl Server {
         Err(ProtocolError::with_code(code, statement, what))
     }
 
-    /// Refuses a CONNECT that violates the protocol, with CONNACK if the client understands one (MQTT-3.1.4-1).
-    fn refuse_breach(&mut self, error: ProtocolError, version: Option<ProtocolVersion>) -> Action {
+    /// Refuses a CONNECT that is a protocol error, with CONNACK if the client understands one (MQTT-3.1.4-1).
+    fn refuse_protocol_error(&mut self, error: ProtocolError, version: Option<ProtocolVersion>) -> Action {
         if let Some(version) = version {
             self.put_refusal(error.code, None, version, usize::MAX);
         }
-        self.close(CloseCause::Breach(error))
+        self.close(CloseCause::Protocol(error))
     }
 
     /// Accepts the CONNECT.

@@ -48,9 +48,9 @@ impl Server {
         close
     }
 
-    /// Ends the connection because of a protocol violation.
-    pub(super) fn breach(&mut self, error: ProtocolError) -> Action {
-        self.close(CloseCause::Breach(error))
+    /// Ends the connection because of a protocol error.
+    pub(super) fn protocol_error(&mut self, error: ProtocolError) -> Action {
+        self.close(CloseCause::Protocol(error))
     }
 
     pub(super) fn close(&mut self, cause: CloseCause) -> Action {
@@ -63,7 +63,7 @@ impl Server {
             return *close;
         }
         match &cause {
-            CloseCause::Breach(error) => self.put_disconnect(error.code, None),
+            CloseCause::Protocol(error) => self.put_disconnect(error.code, None),
             CloseCause::KeepAlive => self.put_disconnect(ReasonCode::KEEP_ALIVE_TIMEOUT, None),
             CloseCause::ClientTooNarrow => self.put_disconnect(ReasonCode::PACKET_TOO_LARGE, None),
             _ => {}

@@ -1,8 +1,8 @@
 //! Tests of the client's side, with valid and invalid packets from a server.
 
-mod breaches;
 mod limits;
 mod liveness;
+mod protocol_errors;
 mod random;
 mod round_trip;
 mod server;
@@ -16,7 +16,7 @@ use crate::mqtt::packet::{Acknowledgement, Publish, Suback};
 use crate::qos::Qos;
 
 /// Feeds `bytes` to a client that has published, subscribed and unsubscribed once (packet identifiers 1, 2 and 3), up to
-/// the first breach.
+/// the first protocol error.
 pub(super) fn receive(bytes: &[u8]) -> (Vec<Incoming>, Option<ProtocolError>) {
     let mut client = busy_client();
     let (mut framer, mut input) = (Framer::new(Sender::Server), BytesMut::new());

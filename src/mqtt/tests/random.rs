@@ -20,13 +20,13 @@ fn server_bytes() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn whatever_a_server_sends_ends_in_events_or_a_named_breach(packets in prop::collection::vec(server_bytes(), 0..40)) {
+    fn whatever_a_server_sends_ends_in_events_or_a_named_protocol_error(packets in prop::collection::vec(server_bytes(), 0..40)) {
         let bytes = packets.concat();
-        let (incoming, breach) = receive(&bytes);
+        let (incoming, error) = receive(&bytes);
         // No event without input: the smallest packet has two bytes.
         prop_assert!(incoming.len() <= bytes.len() / 2);
-        if let Some(breach) = breach {
-            prop_assert!(breach.statement.starts_with("MQTT") && breach.code.is_failure());
+        if let Some(error) = error {
+            prop_assert!(error.statement.starts_with("MQTT") && error.code.is_failure());
         }
     }
 

@@ -32,8 +32,8 @@ fn unusual_but_allowed_packets_are_accepted() {
         ),
     ];
     for (what, bytes) in cases {
-        let (incoming, breach) = receive(&[bytes, puback.clone()].concat());
-        assert_eq!(breach, None, "{what}");
+        let (incoming, error) = receive(&[bytes, puback.clone()].concat());
+        assert_eq!(error, None, "{what}");
         assert!(matches!(incoming.last(), Some(Incoming::Acknowledged(1, _))), "{what}");
     }
     // Short and long forms of PUBACK (MQTT 5.0, 3.4.2).
@@ -67,8 +67,8 @@ fn a_message_that_is_too_large_is_skipped_and_refused_in_its_turn() {
     ];
     for (what, large, words) in cases {
         let bytes = [publish(2, &[0, 7], &[], 1), large, publish(2, &[0, 9], &[], 1)].concat();
-        let (incoming, breach) = receive(&bytes);
-        assert_eq!(breach, None, "{what}");
+        let (incoming, error) = receive(&bytes);
+        assert_eq!(error, None, "{what}");
         let [
             Incoming::Message(Some(7), _),
             Incoming::Skipped(Some(8), topic, why),

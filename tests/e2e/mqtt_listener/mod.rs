@@ -1,12 +1,12 @@
 //! Programs that speak MQTT, to which gatepost looks like the endpoint of AWS IoT Core.
 
 mod bounds;
-mod breaches;
 mod clients;
 mod crowds;
 mod descriptors;
 mod hostile;
 pub mod packets;
+mod protocol_errors;
 mod refusals;
 mod restarts;
 mod sessions;

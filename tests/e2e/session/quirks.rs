@@ -47,7 +47,7 @@ use Must::{End, GoOn};
 
 #[test]
 fn promise_6_nothing_that_a_broker_sends_stops_the_gateway() {
-    // One row for each kind of reaction; src/mqtt/tests/breaches.rs has a row for each violation.
+    // One row for each kind of reaction; src/mqtt/tests/protocol_errors.rs has a row for each protocol error.
     let large = framed(0x32, &[b"\x00\x01t\x00\x07\x00", &vec![b'x'; 160_000][..]].concat());
     let sixteen = b"\x34\x06\x00\x01t\x00\x00\x00\x34\x06\x00\x01t\x00\x00\x00";
     let rows: Vec<(&str, Vec<u8>, Must)> = vec![
@@ -132,7 +132,7 @@ fn promise_8_each_answer_to_connect_is_named() {
 }
 
 #[test]
-fn promise_6_a_breach_by_a_queued_message_costs_only_the_session() {
+fn promise_6_a_protocol_error_by_a_queued_message_costs_only_the_session() {
     let (mut world, broker) = world();
     let resumed = framed(0x20, &[1, 0, 0]);
     broker.play(Script {

@@ -121,7 +121,7 @@ async fn faults_in_an_answer_are_named() {
         })
         .await;
         let said = match &error {
-            ConnectError::Breach(breach) => breach.to_string(),
+            ConnectError::Protocol(error) => error.to_string(),
             ConnectError::Refused(reason) => reason.to_string(),
             other => panic!("{what}: {other:?}"),
         };

@@ -150,7 +150,7 @@ async fn what_a_server_can_do_at_first_contact_and_what_it_is_taken_for() {
         let kind = match &outcome {
             Ok(()) => "accepted",
             Err(ConnectError::LostBeforeConnack(_)) => "lost",
-            Err(ConnectError::NotMqtt(_) | ConnectError::Breach(_)) => "not MQTT",
+            Err(ConnectError::NotMqtt(_) | ConnectError::Protocol(_)) => "not MQTT",
             Err(ConnectError::Refused(_)) => "refused",
             Err(ConnectError::Unreachable(_)) => "unreachable",
         };

@@ -101,7 +101,7 @@ async fn a_packet_is_refused_by_its_length_alone() {
     let of_64_mib = b"\x32\x80\x80\x80\x20";
     peer.send(of_64_mib).await;
     let outcome = join!(connection.next(), peer.read());
-    assert!(matches!(outcome.0, Err(Lost::Breach(_))), "{outcome:?}");
+    assert!(matches!(outcome.0, Err(Lost::Protocol(_))), "{outcome:?}");
     assert_eq!(outcome.1.unwrap(), [0xe0, 1, 0x95], "the server gets the reason");
 }
 

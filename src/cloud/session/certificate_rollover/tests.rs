@@ -28,7 +28,7 @@ fn a_new_certificate_that_fails_repeatedly_is_reported_with_suspects() {
     use crate::cloud::mqtt::{Reason, ReasonCode};
     use crate::mqtt::ProtocolError;
     use crate::problem::Remedy;
-    let breach = || ConnectError::Breach(ProtocolError::BEFORE_CONNACK);
+    let protocol_error = || ConnectError::Protocol(ProtocolError::BEFORE_CONNACK);
     let not_mqtt = || ConnectError::NotMqtt("HTTP".into());
     let unreachable = || ConnectError::Unreachable(Problem::wait("no route"));
     let refused = || {
@@ -39,11 +39,11 @@ fn a_new_certificate_that_fails_repeatedly_is_reported_with_suspects() {
     };
     type Fail<'a> = &'a dyn Fn(usize) -> ConnectError;
     let cases: &[(&str, Fail, usize, Remedy)] = &[
-        ("a breach", &|_| breach(), 10, Remedy::Configuration),
-        ("one breach less", &|_| breach(), 9, Remedy::Wait),
+        ("a protocol error", &|_| protocol_error(), 10, Remedy::Configuration),
+        ("one protocol error less", &|_| protocol_error(), 9, Remedy::Wait),
         (
-            "a breach, or an answer that is not MQTT",
-            &|turn| if turn % 2 == 0 { breach() } else { not_mqtt() },
+            "a protocol error, or an answer that is not MQTT",
+            &|turn| if turn % 2 == 0 { protocol_error() } else { not_mqtt() },
             10,
             Remedy::Configuration,
         ),
@@ -51,13 +51,13 @@ fn a_new_certificate_that_fails_repeatedly_is_reported_with_suspects() {
         ("busy", &|_| refused(), 10, Remedy::Configuration),
         (
             "two kinds in turn",
-            &|turn| if turn % 2 == 0 { breach() } else { unreachable() },
+            &|turn| if turn % 2 == 0 { protocol_error() } else { unreachable() },
             30,
             Remedy::Wait,
         ),
         (
             "another kind once",
-            &|turn| if turn == 5 { unreachable() } else { breach() },
+            &|turn| if turn == 5 { unreachable() } else { protocol_error() },
             12,
             Remedy::Wait,
         ),

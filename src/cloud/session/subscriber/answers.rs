@@ -19,7 +19,7 @@ pub(in crate::cloud::session) async fn handle_suback(
     };
     for (index, (filter, desired)) in filters.into_iter().enumerate() {
         subscriber.suspects.cleared(&filter);
-        subscriber.breaches.subscribed(&filter);
+        subscriber.filter_errors.subscribed(&filter);
         subscriber
             .served_streams
             .insert(filter.clone(), desired.newest_live_stream);

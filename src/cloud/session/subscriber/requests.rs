@@ -13,7 +13,7 @@ use crate::topic;
 
 /// Sends the next SUBSCRIBE or UNSUBSCRIBE, if one is needed and none is in flight.
 pub(in crate::cloud::session) async fn drive(subscriber: &mut Subscriber, sink: &mut dyn PacketSink) {
-    subscriber.breaches.settle();
+    subscriber.filter_errors.settle();
     if subscriber.in_flight.is_some() || subscriber.writing.is_some() {
         return;
     }
@@ -23,7 +23,7 @@ pub(in crate::cloud::session) async fn drive(subscriber: &mut Subscriber, sink: 
         return;
     }
     subscriber.refusals.tidy(&desired, now);
-    subscriber.breaches.retain(|filter| desired.contains_key(filter));
+    subscriber.filter_errors.retain(|filter| desired.contains_key(filter));
     subscriber
         .unwanted_since
         .retain(|filter, _| !desired.contains_key(filter));
@@ -73,7 +73,7 @@ fn subscribe(
     match sink.subscribe(&entries) {
         Ok(packet_id) => {
             for (filter, _) in &entries {
-                subscriber.breaches.subscribing(filter);
+                subscriber.filter_errors.subscribing(filter);
             }
             subscriber.in_flight = Some(InFlight::Subscribe(packet_id, filters, now));
         }
@@ -144,8 +144,8 @@ fn next_to_subscribe(
     let all = not_yet_subscribed(subscriber, desired, now);
     let (mut struck, mut filters): (Vec<_>, Vec<_>) = all
         .into_iter()
-        .partition(|(filter, _)| subscriber.breaches.is_struck(filter));
-    if filters.is_empty() && subscriber.breaches.may_go_alone() {
+        .partition(|(filter, _)| subscriber.filter_errors.is_struck(filter));
+    if filters.is_empty() && subscriber.filter_errors.may_go_alone() {
         struck.truncate(1);
         return struck;
     }

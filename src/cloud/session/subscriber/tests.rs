@@ -9,7 +9,7 @@ use crate::cloud::mqtt::test_sink::Sent;
 use crate::cloud::mqtt::{Event, ReasonCode};
 use crate::qos::Qos;
 
-const BAD: Lost = Lost::Breach(ProtocolError::BEFORE_CONNACK);
+const BAD: Lost = Lost::Protocol(ProtocolError::BEFORE_CONNACK);
 
 fn granted(filter: &str) -> (String, SubscriptionState) {
     (filter.to_owned(), SubscriptionState::Granted(Qos::AtLeastOnce))
@@ -342,7 +342,7 @@ async fn a_program_that_joins_is_served_without_a_second_search() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_breach_by_the_session_is_attributed_to_no_filter() {
+async fn a_protocol_error_by_the_session_is_attributed_to_no_filter() {
     let mut bench = Bench::new(None).await;
     let mut aws = Aws::new(&[]);
     bench.want(&["a", "b"]);

@@ -25,7 +25,7 @@ fn everything(_: &str) -> bool {
 #[tokio::test(start_paused = true)]
 async fn each_end_of_a_connection_makes_suspects_of_what_it_may_have_been_and_of_nothing_else() {
     let soon = Duration::ZERO;
-    let breach = || Lost::Breach(ProtocolError::BEFORE_CONNACK);
+    let protocol_error = || Lost::Protocol(ProtocolError::BEFORE_CONNACK);
     // How many of two filters, and of two messages, are sent at once from then on.
     let rows: Vec<(&str, Lost, Duration, usize, usize)> = vec![
         ("broken at once", Lost::Broken("reset".into()), soon, 1, 1),
@@ -34,7 +34,7 @@ async fn each_end_of_a_connection_makes_suspects_of_what_it_may_have_been_and_of
         ("stale", Lost::Stale, soon, 2, 2),
         ("unanswered for a minute", Lost::Unanswered, LATEST_ANSWER, 1, 0),
         ("another one was unanswered", Lost::Unanswered, soon, 2, 2),
-        ("a breach at once", breach(), soon, 1, 2),
+        ("a protocol error at once", protocol_error(), soon, 1, 2),
         ("not authorized", disconnected(ReasonCode::NOT_AUTHORIZED), soon, 1, 1),
         (
             "not authorized, later",

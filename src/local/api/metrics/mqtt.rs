@@ -25,7 +25,7 @@ pub(super) fn add(context: &ApiContext, page: &mut Page) {
     );
     page.counter(
         "gatepost_mqtt_cut_total",
-        "Connections of programs that gatepost has ended: a breach of the protocol, silence, no reading or acknowledging.",
+        "Connections of programs that gatepost has ended: a protocol error, silence, no reading or acknowledging.",
         [unlabelled(count(counts.cut.get()))],
     );
     page.counter(

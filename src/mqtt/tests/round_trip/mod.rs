@@ -151,13 +151,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_named_breach_or_a_packet_that_is_read_back(first in any::<u8>(), body in prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..60), sides in any::<(bool, bool)>()) {
+    fn any_bytes_are_a_named_protocol_error_or_a_packet_that_is_read_back(first in any::<u8>(), body in prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..60), sides in any::<(bool, bool)>()) {
         let sender = if sides.0 { Sender::Client } else { Sender::Server };
         let version = if sides.1 { ProtocolVersion::V5 } else { ProtocolVersion::V3_1_1 };
         let frame = Frame::Packet { first, body: body.into() };
         match decode(frame, sender, version) {
             Ok(packet) => prop_assert_eq!(read_back(&packet, sender, version), Ok(packet)),
-            Err(breach) => prop_assert!(breach.code.is_failure() && breach.statement.starts_with("MQTT")),
+            Err(error) => prop_assert!(error.code.is_failure() && error.statement.starts_with("MQTT")),
         }
     }
 }

@@ -90,7 +90,7 @@ fn unsubscribing_is_answered_even_where_nothing_was_subscribed() {
 }
 
 #[test]
-fn a_subscription_identifier_is_a_breach_where_there_is_none() {
+fn a_subscription_identifier_is_a_protocol_error_where_there_is_none() {
     let subscribe = b"\x82\x09\x00\x07\x02\x0b\x05\x00\x01a\x01";
     let Some(Action::Subscribe(request)) = Link::connected(V5).receive(subscribe) else {
         panic!("SUBSCRIBE");
@@ -103,7 +103,7 @@ fn a_subscription_identifier_is_a_breach_where_there_is_none() {
     link.receive(CONNECT_5);
     link.server.accept(Acceptance::default(), link.now);
     assert!(link.sent().windows(2).any(|pair| pair == [0x29, 0]), "CONNACK says so");
-    assert_eq!(breach(&link.close(subscribe)), (0xa1, "MQTT 5.0, 3.2.2.3.12"));
+    assert_eq!(protocol_error(&link.close(subscribe)), (0xa1, "MQTT 5.0, 3.2.2.3.12"));
 }
 
 #[test]

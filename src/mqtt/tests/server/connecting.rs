@@ -8,7 +8,7 @@ fn refused_connects_are_answered_at_once() {
         let mut link = Link::new();
         // A packet that waits after the CONNECT is not read (MQTT-3.1.4-6).
         let close = link.close(&[&bytes[..], b"\xc0\x00"].concat());
-        assert_eq!(breach(&close).1, statement, "{what}");
+        assert_eq!(protocol_error(&close).1, statement, "{what}");
         assert_eq!(link.sent(), answer, "{what}");
         assert_eq!((close.will, close.session_expiry), (None, 0), "{what}");
     }
@@ -30,7 +30,7 @@ fn a_retained_will_is_refused_where_nothing_is_retained() {
     ] {
         let mut link = Link::with(options);
         let close = link.close(&connect(level, 0x26, &[], payload));
-        assert_eq!(breach(&close).0, 0x9a);
+        assert_eq!(protocol_error(&close).0, 0x9a);
         assert_eq!(link.sent(), answer);
     }
 }

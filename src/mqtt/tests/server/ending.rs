@@ -237,13 +237,13 @@ fn nothing_is_read_or_written_after_the_end() {
 #[test]
 fn each_end_reads_as_a_sentence() {
     let error = match Link::connected(V5).close(b"\xd0\x00").cause {
-        CloseCause::Breach(error) => error,
+        CloseCause::Protocol(error) => error,
         other => panic!("{other}"),
     };
     let disconnected = Link::connected(V5).close(b"\xe0\x08\x83\x06\x1f\x00\x03why").cause;
     for (cause, words) in [
         (
-            CloseCause::Breach(error),
+            CloseCause::Protocol(error),
             "the client sent a packet that only servers send (MQTT 5.0, 2.1.2)",
         ),
         (

@@ -49,7 +49,7 @@ fn a_message_is_answered_once_under_its_packet_identifier() {
 }
 
 #[test]
-fn a_packet_identifier_in_use_is_a_breach() {
+fn a_packet_identifier_in_use_is_a_protocol_error() {
     for (version, statement) in [(V5, "MQTT-2.2.1-3"), (V3, "MQTT-2.3.1-2")] {
         let subscribe: &[u8] = match version {
             V5 => b"\x82\x07\x00\x07\x00\x00\x01a\x00",
@@ -72,7 +72,7 @@ fn a_packet_identifier_in_use_is_a_breach() {
             let mut link = Link::connected(version);
             assert!(link.receive(first).is_some());
             assert_eq!(
-                breach(&link.close(second)),
+                protocol_error(&link.close(second)),
                 (0x82, statement),
                 "{first:02x?} {second:02x?}"
             );
@@ -81,7 +81,7 @@ fn a_packet_identifier_in_use_is_a_breach() {
 }
 
 #[test]
-fn more_messages_than_the_receive_maximum_are_a_breach_or_wait() {
+fn more_messages_than_the_receive_maximum_are_a_protocol_error_or_wait() {
     let mut link = accepted_with(options(2), CONNECT_5);
     for id in 1..=2 {
         received(link.receive(&publish(V5, 2, id)));
@@ -90,7 +90,7 @@ fn more_messages_than_the_receive_maximum_are_a_breach_or_wait() {
         matches!(link.receive(&publish(V5, 0, 0)), Some(Action::Publish(_))),
         "quality of service 0 has no window"
     );
-    assert_eq!(breach(&link.close(&publish(V5, 2, 3))), (0x93, "MQTT-3.3.4-7"));
+    assert_eq!(protocol_error(&link.close(&publish(V5, 2, 3))), (0x93, "MQTT-3.3.4-7"));
 
     // MQTT 3.1.1 cannot announce the maximum: further messages wait, and the client's silence does not count meanwhile.
     let mut link = accepted_with(options(2), CONNECT_3);
@@ -143,7 +143,7 @@ fn a_topic_alias_stands_for_the_topic_that_it_came_with() {
     }
     // Aliases do not carry over to another connection (MQTT-3.3.2-7).
     assert_eq!(
-        breach(&Link::connected(V5).close(&with(b"", 1))).1,
+        protocol_error(&Link::connected(V5).close(&with(b"", 1))).1,
         "MQTT 5.0, 3.3.2.3.4"
     );
 }
@@ -161,13 +161,13 @@ fn a_message_with_too_many_user_properties_is_refused_and_no_more() {
 }
 
 #[test]
-fn a_retained_message_is_a_breach_where_nothing_is_retained() {
+fn a_retained_message_is_a_protocol_error_where_nothing_is_retained() {
     let options = ServerOptions {
         retain_available: false,
         ..ServerOptions::default()
     };
     for (version, connect, statement) in [(V5, CONNECT_5, "MQTT-3.2.2-14"), (V3, CONNECT_3, "MQTT 3.1.1, 3.3.1.3")] {
         let mut link = accepted_with(options, connect);
-        assert_eq!(breach(&link.close(&publish(version, 1, 0))), (0x9a, statement));
+        assert_eq!(protocol_error(&link.close(&publish(version, 1, 0))), (0x9a, statement));
     }
 }

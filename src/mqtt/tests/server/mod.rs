@@ -100,10 +100,10 @@ impl Link {
     }
 }
 
-/// Returns statement and code of the breach that has ended a connection.
-pub(super) fn breach(close: &Close) -> (u8, &'static str) {
+/// Returns statement and code of the protocol error that has ended a connection.
+pub(super) fn protocol_error(close: &Close) -> (u8, &'static str) {
     match &close.cause {
-        CloseCause::Breach(error) => (error.code.0, error.statement),
+        CloseCause::Protocol(error) => (error.code.0, error.statement),
         other => panic!("{other}"),
     }
 }

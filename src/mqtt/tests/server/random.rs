@@ -191,7 +191,7 @@ proptest! {
         let bytes = if framed { packet(0x10, &[&b"\x00\x04MQTT\x05"[..], &bytes].concat()) } else { bytes };
         let mut link = Link::new();
         match link.receive(&bytes) {
-            Some(Action::Close(close)) => prop_assert!(matches!(close.cause, CloseCause::Breach(_)) && close.will.is_none()),
+            Some(Action::Close(close)) => prop_assert!(matches!(close.cause, CloseCause::Protocol(_)) && close.will.is_none()),
             Some(Action::Connect(_)) | None => {}
             other => prop_assert!(false, "{other:?}"),
         }

@@ -1,6 +1,6 @@
 //! A packet that a server must refuse, in both versions.
 
-/// The same breach in both versions; the packet is empty for a version without such a breach.
+/// The same protocol error in both versions; the packet is empty for a version in which it is none.
 pub(super) struct Case {
     pub(super) what: &'static str,
     pub(super) v5: Vec<u8>,
@@ -26,7 +26,7 @@ pub(super) fn case(
     }
 }
 
-/// Returns a breach with the same bytes in both versions.
+/// Returns a protocol error with the same bytes in both versions.
 pub(super) fn both(
     what: &'static str,
     bytes: &[u8],
@@ -37,7 +37,7 @@ pub(super) fn both(
     case(what, (bytes, code, statement), (bytes, v3_statement))
 }
 
-/// Returns a breach of MQTT 5 only.
+/// Returns a protocol error of MQTT 5 only.
 pub(super) fn only_5(what: &'static str, bytes: &[u8], code: u8, statement: &'static str) -> Case {
     case(what, (bytes, code, statement), (&[], ""))
 }

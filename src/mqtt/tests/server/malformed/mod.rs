@@ -1,6 +1,6 @@
 //! All packets that a server must refuse on an accepted connection, with the statement that forbids each.
 //!
-//! The cases are data: the end-to-end tests send the same ones to a daemon (tests/e2e/mqtt_listener/breaches.rs).
+//! The cases are data: the end-to-end tests send the same ones to a daemon (tests/e2e/mqtt_listener/protocol_errors.rs).
 
 mod case;
 mod headers;
@@ -11,7 +11,7 @@ use self::case::{Case, both, case, only_5};
 use super::*;
 
 #[test]
-fn each_breach_ends_the_connection_in_both_versions() {
+fn each_protocol_error_ends_the_connection_in_both_versions() {
     // With a will, which each of them publishes (MQTT-3.1.2-8).
     let connect_5 = connect(5, 0x06, &[], b"\x00\x02gw\x00\x00\x01w\x00\x03off");
     let connect_3 = connect(4, 0x06, &[], b"\x00\x02gw\x00\x01w\x00\x03off");
@@ -23,7 +23,7 @@ fn each_breach_ends_the_connection_in_both_versions() {
         if !case.v5.is_empty() {
             let mut link = Link::accepted(&connect_5, Acceptance::default());
             let close = link.close(&case.v5);
-            assert_eq!(breach(&close), (case.code, case.statement), "{}", case.what);
+            assert_eq!(protocol_error(&close), (case.code, case.statement), "{}", case.what);
             assert_eq!(link.sent(), [0xe0, 1, case.code], "{}", case.what);
             assert_eq!(
                 close.will.map(|due| due.will.topic).as_deref(),
@@ -37,7 +37,12 @@ fn each_breach_ends_the_connection_in_both_versions() {
         if !case.v3.is_empty() {
             let mut link = Link::accepted(&connect_3, Acceptance::default());
             let close = link.close(&case.v3);
-            assert_eq!(breach(&close).1, case.v3_statement, "{} in MQTT 3.1.1", case.what);
+            assert_eq!(
+                protocol_error(&close).1,
+                case.v3_statement,
+                "{} in MQTT 3.1.1",
+                case.what
+            );
             assert_eq!(
                 link.sent(),
                 b"",

@@ -1,9 +1,9 @@
-//! Protocol violations: each ends the connection with its reason code and names its statement.
+//! Protocol errors: each ends the connection with its reason code and names its statement.
 
 use super::*;
 
 #[test]
-fn each_breach_ends_the_connection_and_names_its_statement() {
+fn each_protocol_error_ends_the_connection_and_names_its_statement() {
     let two_at_qos_2 = [publish(4, &[0, 0], &[], 1), publish(4, &[0, 0], &[], 1)].concat();
     let connack = packet(0x20, &[0, 0, 0]);
     let many: Vec<u8> = (1..=201_u16)
@@ -218,9 +218,9 @@ fn each_breach_ends_the_connection_and_names_its_statement() {
     // The codes that a client may send in DISCONNECT (MQTT 5.0, table 3-13).
     let of_clients = [0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x97, 0x99];
     for (what, bytes, code, statement) in cases {
-        let (_, breach) = receive(&bytes);
-        let breach = breach.unwrap_or_else(|| panic!("{what} is no breach"));
-        assert_eq!((breach.code.0, breach.statement), (code, statement), "{what}");
-        assert!(of_clients.contains(&breach.code.0), "{what}");
+        let (_, error) = receive(&bytes);
+        let error = error.unwrap_or_else(|| panic!("{what} is no protocol error"));
+        assert_eq!((error.code.0, error.statement), (code, statement), "{what}");
+        assert!(of_clients.contains(&error.code.0), "{what}");
     }
 }

@@ -1,10 +1,10 @@
-//! Detects topic filters whose subscription makes the server violate the protocol, usually by a malformed retained message or
-//! SUBACK.
+//! Detects topic filters whose subscription causes a protocol error of the server, usually a malformed retained message or SUBACK.
 //!
-//! Packets that a subscription causes arrive within a second of SUBACK, so a SUBSCRIBE is settled after that. When a breach ends the
-//! connection while filters are unsettled, each of them gets a strike; struck filters are subscribed to last, and one at a time. A
-//! filter that is alone at its second strike is blamed, and the caller sets it aside. On a connection that resumes the session after
-//! a breach, nothing is subscribed to for a second, so that messages that AWS resends with the session are not blamed on a filter.
+//! Packets that a subscription causes arrive within a second of SUBACK, so a SUBSCRIBE is settled after that. When a protocol error
+//! ends the connection while filters are unsettled, each of them gets a strike; struck filters are subscribed to last, and one at a
+//! time. A filter that is alone at its second strike is blamed, and the subscriber sets it aside. On a connection that resumes the
+//! session after a protocol error, nothing is subscribed to for a second, so that messages that AWS resends with the session are not
+//! blamed on a filter.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,19 +18,19 @@ const STRIKES: u32 = 2;
 
 /// Filters with strikes, and filters whose SUBSCRIBE is not settled.
 #[derive(Debug, Default)]
-pub(super) struct FilterBreaches {
+pub(super) struct FilterErrors {
     /// Time of SUBACK, if it has arrived.
     unsettled: BTreeMap<String, Option<Instant>>,
     strikes: BTreeMap<String, u32>,
-    /// Whether a breach ended the last connection.
-    after_breach: bool,
+    /// Whether one ended the last connection.
+    after_protocol_error: bool,
     quiet_until: Option<Instant>,
 }
 
-/// Conclusion from a breach.
+/// Conclusion from a protocol error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// No filter was unsettled, so the breach had another cause, perhaps the session.
+    /// No filter was unsettled, so the error had another cause, perhaps the session.
     Unrelated,
     /// One of several filters may be the cause, or one filter for the first time. The next connections will tell.
     Suspected,
@@ -38,11 +38,11 @@ pub(super) enum Verdict {
     Blamed(String),
 }
 
-impl FilterBreaches {
+impl FilterErrors {
     /// Starts with a connection, on which AWS has resumed the session or started a new one.
     pub(super) fn connected(&mut self, session_present: bool) {
         self.unsettled.clear();
-        let is_quiet = std::mem::take(&mut self.after_breach) && session_present;
+        let is_quiet = std::mem::take(&mut self.after_protocol_error) && session_present;
         self.quiet_until = is_quiet.then(|| Instant::now() + SETTLING);
     }
 
@@ -97,14 +97,14 @@ impl FilterBreaches {
         answered.filter(|_| !self.strikes.is_empty()).map(|at| *at + SETTLING)
     }
 
-    /// Handles the end of the connection, by a breach or otherwise.
-    pub(super) fn disconnected(&mut self, is_breach: bool) -> Verdict {
+    /// Handles the end of the connection, by a protocol error or otherwise.
+    pub(super) fn disconnected(&mut self, is_protocol_error: bool) -> Verdict {
         self.settle();
         let unsettled = std::mem::take(&mut self.unsettled);
-        if !is_breach {
+        if !is_protocol_error {
             return Verdict::Unrelated;
         }
-        self.after_breach = true;
+        self.after_protocol_error = true;
         let is_alone = unsettled.len() == 1;
         let mut verdict = Verdict::Unrelated;
         for filter in unsettled.into_keys() {
@@ -112,7 +112,7 @@ impl FilterBreaches {
             *strikes += 1;
             verdict = match is_alone && *strikes >= STRIKES {
                 true => {
-                    // At the next attempt a single breach suffices.
+                    // At the next attempt a single protocol error suffices.
                     *strikes = STRIKES - 1;
                     Verdict::Blamed(filter)
                 }
@@ -131,47 +131,47 @@ mod tests {
         Verdict::Blamed(filter.to_owned())
     }
 
-    /// Subscribes to these filters on a new connection, acknowledges the first `answered` of them, and ends the connection by a breach
-    /// after the given time.
-    async fn end(breaches: &mut FilterBreaches, filters: &[&str], answered: usize, after: Duration) -> Verdict {
-        breaches.connected(false);
-        filters.iter().for_each(|filter| breaches.subscribing(filter));
+    /// Subscribes to these filters on a new connection, acknowledges the first `answered` of them, and ends the connection by a
+    /// protocol error after the given time.
+    async fn end(errors: &mut FilterErrors, filters: &[&str], answered: usize, after: Duration) -> Verdict {
+        errors.connected(false);
+        filters.iter().for_each(|filter| errors.subscribing(filter));
         filters
             .iter()
             .take(answered)
-            .for_each(|filter| breaches.subscribed(filter));
+            .for_each(|filter| errors.subscribed(filter));
         tokio::time::advance(after).await;
-        breaches.disconnected(true)
+        errors.disconnected(true)
     }
 
     #[tokio::test(start_paused = true)]
     async fn promise_6_the_filter_whose_retained_message_breaks_the_protocol_is_found_among_many() {
-        let mut breaches = FilterBreaches::default();
+        let mut errors = FilterErrors::default();
         let soon = Duration::from_millis(300);
-        assert_eq!(end(&mut breaches, &["a", "b", "c"], 3, soon).await, Verdict::Suspected);
-        assert!(["a", "b", "c"].iter().all(|filter| breaches.is_struck(filter)));
+        assert_eq!(end(&mut errors, &["a", "b", "c"], 3, soon).await, Verdict::Suspected);
+        assert!(["a", "b", "c"].iter().all(|filter| errors.is_struck(filter)));
         // One at a time, the filters that are not the cause settle.
-        breaches.connected(false);
+        errors.connected(false);
         for harmless in ["a", "b"] {
-            assert!(breaches.may_go_alone());
-            breaches.subscribing(harmless);
-            assert!(!breaches.may_go_alone() && breaches.settles_at().is_none());
-            breaches.subscribed(harmless);
+            assert!(errors.may_go_alone());
+            errors.subscribing(harmless);
+            assert!(!errors.may_go_alone() && errors.settles_at().is_none());
+            errors.subscribed(harmless);
             tokio::time::advance(Duration::from_millis(999)).await;
-            breaches.settle();
-            assert!(breaches.is_struck(harmless), "it is not settled yet");
-            tokio::time::sleep_until(breaches.settles_at().unwrap()).await;
-            breaches.settle();
-            assert!(!breaches.is_struck(harmless));
+            errors.settle();
+            assert!(errors.is_struck(harmless), "it is not settled yet");
+            tokio::time::sleep_until(errors.settles_at().unwrap()).await;
+            errors.settle();
+            assert!(!errors.is_struck(harmless));
         }
-        breaches.subscribing("c");
-        breaches.subscribed("c");
-        assert_eq!(breaches.disconnected(true), blamed("c"));
+        errors.subscribing("c");
+        errors.subscribed("c");
+        assert_eq!(errors.disconnected(true), blamed("c"));
         // An hour later it is tried again, and blamed at once.
-        assert_eq!(end(&mut breaches, &["c"], 1, soon).await, blamed("c"));
+        assert_eq!(end(&mut errors, &["c"], 1, soon).await, blamed("c"));
         // The message was deleted meanwhile.
-        assert_eq!(end(&mut breaches, &["c"], 1, SETTLING).await, Verdict::Unrelated);
-        assert_eq!(end(&mut breaches, &["c"], 1, soon).await, Verdict::Suspected);
+        assert_eq!(end(&mut errors, &["c"], 1, SETTLING).await, Verdict::Unrelated);
+        assert_eq!(end(&mut errors, &["c"], 1, soon).await, Verdict::Suspected);
     }
 
     #[tokio::test(start_paused = true)]
@@ -220,50 +220,50 @@ mod tests {
             ),
         ];
         for (what, ends, expected) in cases {
-            let mut breaches = FilterBreaches::default();
+            let mut errors = FilterErrors::default();
             let mut last = Verdict::Unrelated;
             for (filters, answered, after) in *ends {
-                last = end(&mut breaches, filters, *answered, Duration::from_millis(*after)).await;
+                last = end(&mut errors, filters, *answered, Duration::from_millis(*after)).await;
             }
             assert_eq!(last, *expected, "{what}");
-            // An end that is no breach tells nothing.
-            breaches.connected(true);
-            breaches.subscribing("a");
+            // An end without a protocol error proves nothing.
+            errors.connected(true);
+            errors.subscribing("a");
             tokio::time::advance(never).await;
-            assert_eq!(breaches.disconnected(false), Verdict::Unrelated, "{what}");
+            assert_eq!(errors.disconnected(false), Verdict::Unrelated, "{what}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_breach_nothing_is_subscribed_to_until_the_session_has_settled() {
-        let mut breaches = FilterBreaches::default();
-        for (is_breach, session_present, is_quiet) in [
+    async fn after_a_protocol_error_nothing_is_subscribed_to_until_the_session_has_settled() {
+        let mut errors = FilterErrors::default();
+        for (is_protocol_error, session_present, is_quiet) in [
             (true, true, true),
             (true, false, false),
             (false, true, false),
             (false, false, false),
         ] {
-            breaches.connected(false);
-            breaches.disconnected(is_breach);
-            breaches.connected(session_present);
+            errors.connected(false);
+            errors.disconnected(is_protocol_error);
+            errors.connected(session_present);
             assert_eq!(
-                breaches.quiet_until().is_some(),
+                errors.quiet_until().is_some(),
                 is_quiet,
-                "{is_breach} {session_present}"
+                "{is_protocol_error} {session_present}"
             );
             tokio::time::advance(SETTLING).await;
-            assert_eq!(breaches.quiet_until(), None, "not for ever");
-            breaches.disconnected(false);
+            assert_eq!(errors.quiet_until(), None, "not for ever");
+            errors.disconnected(false);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn strikes_of_unwanted_filters_are_forgotten() {
-        let mut breaches = FilterBreaches::default();
+        let mut errors = FilterErrors::default();
         for number in 0..1000 {
-            end(&mut breaches, &[&format!("{number}")], 1, Duration::ZERO).await;
-            breaches.retain(|filter| filter == "7");
+            end(&mut errors, &[&format!("{number}")], 1, Duration::ZERO).await;
+            errors.retain(|filter| filter == "7");
         }
-        assert_eq!(breaches.strikes.len(), 1);
+        assert_eq!(errors.strikes.len(), 1);
     }
 }
