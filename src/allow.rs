@@ -20,7 +20,7 @@ use crate::stdout::print;
 use crate::topic;
 
 /// Maximum number of file names to try. If one user has that many files of rules, something else is wrong.
-const MOST_NAMES: u32 = 1000;
+const MAX_NAMES: u32 = 1000;
 /// Maximum number of characters of a user's name in a file name.
 const LONGEST_NAME: usize = 48;
 
@@ -156,9 +156,9 @@ fn missing(rule: &RuleText, present: &[AccessRule]) -> Option<RuleText> {
 
 /// Drafts the file with the rule, under a name that is still free.
 fn draft(folder: &Path, rule: &RuleText) -> Result<Draft, Fatal> {
-    let names = (1..=MOST_NAMES).map(|number| folder.join(file_name(rule, number)));
+    let names = (1..=MAX_NAMES).map(|number| folder.join(file_name(rule, number)));
     let free = names.into_iter().find(|path| fs::symlink_metadata(path).is_err());
-    let path = free.ok_or_else(|| unwritable(folder, &format!("has {MOST_NAMES} rules of this name already")))?;
+    let path = free.ok_or_else(|| unwritable(folder, &format!("has {MAX_NAMES} rules of this name already")))?;
     Ok(Draft {
         path,
         text: format!("# Written by gatepost allow.\n{rule}\n"),
@@ -184,7 +184,7 @@ fn place(folder: &Path, draft: &Draft, rule: &RuleText) -> Result<PathBuf, Fatal
     }
     let file = NewFile::write(folder, draft.text.as_bytes(), new_file::Owner::default())
         .map_err(|error| unwritable(folder, &foreign_text::clean(error)))?;
-    let later = (1..=MOST_NAMES).map(|number| folder.join(file_name(rule, number)));
+    let later = (1..=MAX_NAMES).map(|number| folder.join(file_name(rule, number)));
     for path in [draft.path.clone()].into_iter().chain(later) {
         match file.place_beside_others(&path) {
             Ok(()) => return Ok(path),

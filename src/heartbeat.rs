@@ -54,10 +54,10 @@ impl Heartbeat {
         }
     }
 
-    /// Runs `work`, which may legitimately block the thread for up to `patience`. Its end counts as a heartbeat.
-    pub fn excused<T>(&self, patience: Duration, work: impl FnOnce() -> T) -> T {
+    /// Runs `work`, which may legitimately block the thread for up to `time_limit`. Its end counts as a heartbeat.
+    pub fn excused<T>(&self, time_limit: Duration, work: impl FnOnce() -> T) -> T {
         let outer = self.0.excused_until.load(Ordering::Relaxed);
-        let until = self.0.created.elapsed() + patience;
+        let until = self.0.created.elapsed() + time_limit;
         self.0
             .excused_until
             .store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -58,10 +58,10 @@ fn send(socket: &Path, bytes: &[u8]) -> UnixStream {
 }
 
 /// Reads until the daemon ends the connection. If it waits for more, as in the middle of a body, or continues, as with a stream, our side
-/// is closed after `patience`.
-fn receive(mut stream: UnixStream, patience: Duration) -> Vec<u8> {
+/// is closed after `time_limit`.
+fn receive(mut stream: UnixStream, time_limit: Duration) -> Vec<u8> {
     let mut answers = Vec::new();
-    if reads_to_end(&mut stream, patience, &mut answers) {
+    if reads_to_end(&mut stream, time_limit, &mut answers) {
         return answers;
     }
     let _ = stream.shutdown(Shutdown::Write);
@@ -72,8 +72,8 @@ fn receive(mut stream: UnixStream, patience: Duration) -> Vec<u8> {
     answers
 }
 
-fn reads_to_end(stream: &mut UnixStream, patience: Duration, answers: &mut Vec<u8>) -> bool {
-    stream.set_read_timeout(Some(patience)).expect("a time limit");
+fn reads_to_end(stream: &mut UnixStream, time_limit: Duration, answers: &mut Vec<u8>) -> bool {
+    stream.set_read_timeout(Some(time_limit)).expect("a time limit");
     let outcome = stream.read_to_end(answers);
     !outcome.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }

@@ -24,7 +24,7 @@ use programs::ProgramEnvironment;
 use wording::{Judgement, judge};
 
 /// Profiles of gatepost's beyond this are not judged one by one.
-const MOST_PROFILES: usize = 50;
+const MAX_PROFILES: usize = 50;
 
 /// A user whose files are checked.
 struct Owner<'a> {
@@ -87,7 +87,7 @@ fn check_files(owner: &Owner<'_>, files: &FileContents, config: &Config, report:
     let mut without_region = Vec::new();
     if profiles.faults().is_empty() {
         let there: BTreeSet<&str> = profiles.names().collect();
-        for profile in own.intersection(&there).take(MOST_PROFILES) {
+        for profile in own.intersection(&there).take(MAX_PROFILES) {
             let outcome = resolve(&profiles, &nothing, Some(profile));
             if let Judgement::Other(mut problem) = judge(&outcome, &nothing, config, &is_program) {
                 problem.message = format!("programs with profile {} {}", clean(profile), problem.message);

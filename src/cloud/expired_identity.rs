@@ -43,7 +43,7 @@ pub(super) async fn replace(
     }
 }
 
-/// Whether the newest certificate replaces the accepted one, by the ends of both.
+/// Returns whether the newest certificate replaces the accepted one, by the ends of their validity.
 fn is_due(accepted: Option<SystemTime>, newest: Option<SystemTime>, now: SystemTime) -> bool {
     match (accepted, newest) {
         (Some(accepted), Some(newest)) => accepted < now && newest >= now,

@@ -91,7 +91,7 @@ pub(super) fn check(loaded: Loaded, folders: &Folders, is_only_examined: bool) -
     }
 }
 
-/// Two listeners cannot have one address.
+/// Checks that no two listeners have the same address.
 fn check_ports(loopback: Option<SocketAddr>, mqtt: Option<SocketAddr>, findings: &mut Findings) {
     if mqtt.is_some() && mqtt == loopback {
         findings.add_fault(
@@ -101,7 +101,7 @@ fn check_ports(loopback: Option<SocketAddr>, mqtt: Option<SocketAddr>, findings:
     }
 }
 
-/// With fleet provisioning the thing name comes from AWS, and is kept in the state folder.
+/// Adds the thing name that AWS has assigned in fleet provisioning, and that is kept in the state folder.
 fn with_assigned_name(identity: IdentityConfig, enrolment: Option<&Enrolment>, folders: &Folders) -> IdentityConfig {
     let is_assigned = enrolment.is_some_and(|enrolment| enrolment.claim().is_some());
     IdentityConfig {

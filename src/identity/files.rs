@@ -22,7 +22,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// The time after which a file is read even if it keeps changing.
 const LONGEST_SETTLE: Duration = Duration::from_secs(5);
 /// How often a missing folder is looked for.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The size of the buffer: room for a few events with names.
 const BUFFER: usize = 4096;
 
@@ -142,7 +142,7 @@ impl Files {
         let is_missing = |folder: &Folder| folder.watch.is_none() && !folder.is_optional;
         if self.folders.iter().any(is_missing) {
             return tokio::select! {
-                () = tokio::time::sleep(LOOK_AGAIN) => self.look_for_folders(),
+                () = tokio::time::sleep(CHECK_INTERVAL) => self.look_for_folders(),
                 events = read_events(&self.inotify, &mut self.readable) => self.process(events),
             };
         }

@@ -28,7 +28,7 @@ pub fn find_certified<'a>(certificates: &[CertificateDer], keys: &'a [FoundKey])
     })
 }
 
-/// Whether the file at `path` has a certificate for the key with this SubjectPublicKeyInfo.
+/// Returns whether the file at `path` has a certificate for the key with this SubjectPublicKeyInfo.
 pub fn has_certificate_for(path: &Path, key_info: &[u8]) -> bool {
     find_key(path, &[key_info.to_vec()]).is_some()
 }

@@ -98,7 +98,7 @@ fn build_parameters(subject: &Subject) -> Result<CertificateParams, Problem> {
     Ok(params)
 }
 
-/// Whether a stored request has this key and the same subject attributes.
+/// Returns whether a stored request has this key and the same subject attributes.
 pub fn is_current(text: &str, subject: &Subject, key: &TokenKey) -> bool {
     let Ok(der) = CertificateSigningRequestDer::from_pem_slice(text.as_bytes()) else {
         return false;

@@ -34,7 +34,7 @@ impl TokenKey {
         &self.found.public
     }
 
-    /// Whether the token still has this key.
+    /// Returns whether the token still has this key.
     pub fn is_in_token(&self) -> bool {
         let keys = self.token.device_keys();
         let keys = keys.borrow();

@@ -23,9 +23,9 @@ use crate::status::{EnrolmentDetails, IdentityDetails, IdentityPhase, Reporter, 
 use crate::token::{FoundKey, Token};
 
 /// The wait before the token is asked again to sign the request.
-const REQUEST_AGAIN: Duration = Duration::from_secs(30);
+const REQUEST_RETRY: Duration = Duration::from_secs(30);
 /// The longest wait before the validity is checked again, because timers do not follow steps of the wall clock.
-const LOOK_AGAIN: Duration = Duration::from_secs(24 * 3600);
+const CHECK_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// Reports the status of the identity.
 pub type IdentityReporter = Reporter<IdentityPhase, IdentityDetails>;
@@ -149,7 +149,7 @@ impl IdentityTask {
             Err(problem) => {
                 self.reporter
                     .report(self.phase_after_failure(IdentityPhase::NoKey), Some(problem));
-                Some(REQUEST_AGAIN)
+                Some(REQUEST_RETRY)
             }
         }
     }
@@ -182,7 +182,7 @@ impl IdentityTask {
             );
             self.identity.send_replace(Some(Arc::new(identity)));
         }
-        (remaining + ROUNDING).min(LOOK_AGAIN)
+        (remaining + ROUNDING).min(CHECK_INTERVAL)
     }
 
     /// Refuses a certificate. The one in use stays in use, and if there is none, the one that AWS accepted last is used. A
@@ -209,7 +209,7 @@ impl IdentityTask {
                     Remedy::None => IdentityPhase::NoCertificate,
                     _ => IdentityPhase::Refused,
                 };
-                (phase, problem, Some((wait + ROUNDING).min(LOOK_AGAIN)))
+                (phase, problem, Some((wait + ROUNDING).min(CHECK_INTERVAL)))
             }
         };
         // An expired file has the event of expiry only if the certificate in use has expired as well.

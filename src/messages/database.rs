@@ -222,7 +222,7 @@ impl Database {
         metadata::write_subscribed(&self.connection, filters)
     }
 
-    /// Number of acknowledged messages whose rows are still to be deleted.
+    /// Returns the number of acknowledged messages whose rows are still to be deleted.
     pub(super) fn deferred_deletes(&self) -> usize {
         self.outbox.acknowledged.len()
     }

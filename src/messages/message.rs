@@ -26,7 +26,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Size of its packet at quality of service 1 (MQTT 5.0, 3.3): fixed header, topic, packet ID, properties, payload.
+    /// Returns the size of its packet at quality of service 1 (MQTT 5.0, 3.3): fixed header, topic, packet ID, properties, payload.
     pub fn packet_size(&self) -> usize {
         let properties = self.properties.packet_size();
         let rest = 2 + self.topic.len() + 2 + variable(properties) + properties + self.payload.len();
@@ -34,7 +34,7 @@ impl Message {
     }
 }
 
-/// Size of a variable byte integer (MQTT 5.0, 1.5.5).
+/// Returns the size of a variable byte integer (MQTT 5.0, 1.5.5).
 fn variable(number: usize) -> usize {
     match number {
         0..0x80 => 1,
@@ -76,7 +76,7 @@ pub struct Properties {
 }
 
 impl Properties {
-    /// Size of their content in bytes, without identifiers and lengths.
+    /// Returns the size of their content in bytes, without identifiers and lengths.
     pub fn size(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let user = self
@@ -89,7 +89,7 @@ impl Properties {
             + user.sum::<usize>()
     }
 
-    /// Size in a packet (MQTT 5.0, 2.2.2): each property has an identifier, and a length unless its size is fixed.
+    /// Returns the size in a packet (MQTT 5.0, 2.2.2): each property has an identifier, and a length unless its size is fixed.
     fn packet_size(&self) -> usize {
         let fixed =
             2 * usize::from(self.payload_format_indicator.is_some()) + 5 * usize::from(self.message_expiry.is_some());

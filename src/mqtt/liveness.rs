@@ -14,7 +14,7 @@ pub const LATEST_ANSWER: Duration = ANSWER_DUE.saturating_add(ANSWER_LATE);
 
 /// Minimum time for PINGRESP, if one and a half keep-alives are shorter: it may be queued behind earlier data of the server, which takes
 /// minutes on a slow link.
-const PONG_PATIENCE: Duration = Duration::from_secs(300);
+const PINGRESP_TIMEOUT: Duration = Duration::from_secs(300);
 /// Number of bytes of an incomplete packet that count as a sign of life. A single byte now and then is none.
 const PROGRESS_BYTES: usize = 1024;
 /// After a change of this machine's network, something must be received from the server within this time. It includes the kernel's first
@@ -109,10 +109,15 @@ impl Liveness {
     pub fn deadline(&self, oldest: Option<Instant>) -> Instant {
         let silent = self.silent();
         let late = oldest.and_then(|oldest| self.late(oldest));
-        [late, self.pong_late(), self.stale(), Some(self.ping_due(oldest))]
-            .into_iter()
-            .flatten()
-            .fold(silent, Instant::min)
+        [
+            late,
+            self.pingresp_deadline(),
+            self.stale(),
+            Some(self.ping_due(oldest)),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(silent, Instant::min)
     }
 
     /// Returns the action that is due at this time.
@@ -122,7 +127,7 @@ impl Liveness {
             (Some(self.silent()), Overdue::Silent),
             (self.stale(), Overdue::Stale),
             (late, Overdue::Unanswered),
-            (self.pong_late(), Overdue::PingUnanswered),
+            (self.pingresp_deadline(), Overdue::PingUnanswered),
             (Some(self.ping_due(oldest)), Overdue::Ping),
         ];
         due.into_iter()
@@ -138,9 +143,9 @@ impl Liveness {
         self.doubted.map(|doubted| doubted + STALE_AFTER)
     }
 
-    fn pong_late(&self) -> Option<Instant> {
-        let patience = PONG_PATIENCE.max(self.keep_alive * 3 / 2);
-        self.pings.front().map(|pinged| *pinged + patience)
+    fn pingresp_deadline(&self) -> Option<Instant> {
+        let timeout = PINGRESP_TIMEOUT.max(self.keep_alive * 3 / 2);
+        self.pings.front().map(|pinged| *pinged + timeout)
     }
 
     /// Returns when the answer to a packet sent at `oldest` is too late, if the server is known to have read that packet.

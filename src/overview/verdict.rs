@@ -64,11 +64,11 @@ impl Overview {
             .aliases
             .iter()
             .filter_map(|alias| alias.details.failures.as_ref());
-        let calm = losses
+        let quiet = losses
             .into_iter()
             .chain(failures)
-            .filter_map(|repeats| repeats.calm_in(snapshot.boot));
-        expiry.into_iter().chain(calm).chain(snapshot.credentials_end_in).min()
+            .filter_map(|repeats| repeats.quiet_in(snapshot.boot));
+        expiry.into_iter().chain(quiet).chain(snapshot.credentials_end_in).min()
     }
 
     /// Derives the verdict from the status of all parts.

@@ -14,7 +14,7 @@ pub(super) enum Kind {
 }
 
 /// Maximum number of words of a name in [`TABLE`].
-const MOST_WORDS: usize = 4;
+const MAX_WORDS: usize = 4;
 
 /// The ends of names, in lower case and without separators.
 const TABLE: [(&str, Kind); 33] = [
@@ -64,7 +64,7 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
     {
         return Some(Kind::Password);
     }
-    (1..=words.len().min(MOST_WORDS)).rev().find_map(|count| {
+    (1..=words.len().min(MAX_WORDS)).rev().find_map(|count| {
         let end: String = words.iter().skip(words.len() - count).map(String::as_str).collect();
         TABLE.iter().find(|(known, _)| *known == end).map(|(_, kind)| *kind)
     })

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::clock::{Clock, rfc3339};
 
 /// Time without an occurrence after which the earlier ones are forgotten.
-pub const CALM: Duration = Duration::from_secs(3600);
+pub const QUIET_PERIOD: Duration = Duration::from_secs(3600);
 
 /// Occurrences of one kind, none of which is an hour or more after the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -38,16 +38,16 @@ impl Repeats {
 
     /// Returns the number of occurrences, or 0 once an hour has passed without one. `now` is the time of the boottime clock.
     pub fn in_the_last_hour(&self, now: Duration) -> u64 {
-        match self.calm_in(now) {
+        match self.quiet_in(now) {
             Some(_) => self.times,
             None => 0,
         }
     }
 
     /// Returns the time until an hour has passed without an occurrence; `None` once it has.
-    pub fn calm_in(&self, now: Duration) -> Option<Duration> {
-        let calm_at = self.last_at_boot + CALM;
-        (self.times > 0 && now < calm_at).then(|| calm_at.saturating_sub(now))
+    pub fn quiet_in(&self, now: Duration) -> Option<Duration> {
+        let quiet_at = self.last_at_boot + QUIET_PERIOD;
+        (self.times > 0 && now < quiet_at).then(|| quiet_at.saturating_sub(now))
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
         let clock = ManualClock::at(1_800_000_000);
         let mut losses = Repeats::default();
         assert_eq!(
-            (losses.in_the_last_hour(clock.boot()), losses.calm_in(clock.boot())),
+            (losses.in_the_last_hour(clock.boot()), losses.quiet_in(clock.boot())),
             (0, None)
         );
         // Seconds until the next occurrence, and how many are counted then.
@@ -71,8 +71,8 @@ mod tests {
             assert_eq!(losses.in_the_last_hour(clock.boot()), times, "after {pause} s");
             assert_eq!(losses.last, rfc3339(clock.wall()));
         }
-        clock.pass(CALM - Duration::from_secs(1));
-        assert_eq!(losses.calm_in(clock.boot()), Some(Duration::from_secs(1)));
+        clock.pass(QUIET_PERIOD - Duration::from_secs(1));
+        assert_eq!(losses.quiet_in(clock.boot()), Some(Duration::from_secs(1)));
         clock.pass(Duration::from_secs(1));
         assert_eq!(losses.in_the_last_hour(clock.boot()), 0);
     }

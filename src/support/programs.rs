@@ -65,14 +65,14 @@ pub(super) fn packages() -> String {
 /// Runs `gatepost check` if the daemon is running. Otherwise the check would try the PIN, so it is left out.
 pub(super) fn check(path: &Path, is_running: bool) -> String {
     match is_running {
-        true => own(["--check".as_ref(), "--config".as_ref(), path.as_os_str()]),
+        true => run_gatepostd(["--check".as_ref(), "--config".as_ref(), path.as_os_str()]),
         false => "left out: no daemon runs, and a check would try the PIN; gatepost check does that".to_owned(),
     }
 }
 
 /// Runs `gatepostd --check-config`.
 pub(super) fn check_config(path: &Path) -> String {
-    own(["--check-config".as_ref(), "--config".as_ref(), path.as_os_str()])
+    run_gatepostd(["--check-config".as_ref(), "--config".as_ref(), path.as_os_str()])
 }
 
 /// Returns the state of gatepost's units.
@@ -96,7 +96,8 @@ pub(super) fn journal() -> String {
     )
 }
 
-fn own<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> String {
+/// Runs gatepostd itself with these arguments, and returns its output.
+fn run_gatepostd<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> String {
     match std::env::current_exe() {
         Ok(program) => output(Command::new(program).args(words)),
         Err(error) => format!(

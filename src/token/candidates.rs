@@ -42,6 +42,7 @@ pub(super) fn find_candidates<'a>(
     public.chain(own).chain(certificates).chain(file)
 }
 
+/// Returns an iterator that calls `read` only when its first item is requested: reading a token is slow.
 fn lazy<'a>(
     read: impl FnOnce() -> Result<Vec<Candidate>, TokenError> + 'a,
 ) -> impl Iterator<Item = Result<Candidate, TokenError>> + 'a {
@@ -159,7 +160,7 @@ fn read_file(path: &Path) -> Vec<Candidate> {
         .collect()
 }
 
-/// Whether the file at `path` has a certificate for this key.
+/// Returns whether the file at `path` has a certificate for this key.
 pub(super) fn certifies(path: &Path, key: &PublicKey) -> bool {
     let is_for_key = |candidate: &Candidate| candidate.key.as_ref().is_ok_and(|found| found.is_same_key(key));
     read_file(path).iter().any(is_for_key)

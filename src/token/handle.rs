@@ -12,13 +12,13 @@ use super::error::TokenError;
 use super::key_checks::KeyChecks;
 use super::login::Logins;
 use super::named_key::{FoundKey, NamedKey};
-use super::patience::{CLOSE_PATIENCE, GENERATION_PATIENCE, PATIENCE};
 use super::pin::PinSource;
 use super::record::Record;
 use super::reopen_limit::ReopenLimit;
-use super::request::{Done, Operation, Request, UseRequest};
+use super::request::{Operation, Reply, Request, UseRequest};
 use super::retry_schedule::RetrySchedule;
 use super::thread::{Owner, TokenReporter};
+use super::time_limits::{CLOSE_TIMEOUT, GENERATION_TIMEOUT, OPERATION_TIMEOUT};
 use crate::heartbeat::Heartbeat;
 use crate::problem::{Fatal, Problem};
 
@@ -36,7 +36,7 @@ impl Drop for TokenThread {
     fn drop(&mut self) {
         let _ = self.requests.try_send(Request::Stop);
         // Nothing is ever sent on this channel, which closes when the thread ends.
-        let _ = self.ended.recv_timeout(CLOSE_PATIENCE);
+        let _ = self.ended.recv_timeout(CLOSE_TIMEOUT);
     }
 }
 
@@ -133,10 +133,10 @@ impl Token {
     /// With the state of the token.
     pub fn look_for(&self, name: NamedKey) -> Result<Option<FoundKey>, TokenError> {
         let name = Arc::new(name);
-        match self.request(Operation::Find(name.clone()), PATIENCE)? {
-            Done::Found(public) => Ok(Some(FoundKey { name, public })),
-            Done::Missing(_) => Ok(None),
-            Done::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
+        match self.request(Operation::Find(name.clone()), OPERATION_TIMEOUT)? {
+            Reply::Found(public) => Ok(Some(FoundKey { name, public })),
+            Reply::Missing(_) => Ok(None),
+            Reply::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
         }
     }
 
@@ -148,9 +148,9 @@ impl Token {
     pub fn generate(&self, name: NamedKey, algorithm: KeyAlgorithm) -> Result<FoundKey, TokenError> {
         let name = Arc::new(name);
         let request = Operation::Generate(name.clone(), algorithm);
-        match self.wait_for(request, GENERATION_PATIENCE)? {
-            Done::Found(public) => Ok(FoundKey { name, public }),
-            Done::Missing(_) | Done::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
+        match self.wait_for(request, GENERATION_TIMEOUT)? {
+            Reply::Found(public) => Ok(FoundKey { name, public }),
+            Reply::Missing(_) | Reply::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
         }
     }
 
@@ -160,10 +160,10 @@ impl Token {
     /// With the state of the token, or if there is no such key.
     pub fn find(&self, name: NamedKey) -> Result<FoundKey, TokenError> {
         let name = Arc::new(name);
-        match self.request(Operation::Find(name.clone()), PATIENCE)? {
-            Done::Found(public) => Ok(FoundKey { name, public }),
-            Done::Missing(problem) => Err(TokenError::configuration(problem)),
-            Done::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
+        match self.request(Operation::Find(name.clone()), OPERATION_TIMEOUT)? {
+            Reply::Found(public) => Ok(FoundKey { name, public }),
+            Reply::Missing(problem) => Err(TokenError::configuration(problem)),
+            Reply::Signature(_) => Err(unresponsive(OTHER_ANSWER)),
         }
     }
 
@@ -178,26 +178,27 @@ impl Token {
             scheme,
             message: message.to_vec(),
         };
-        match self.request(operation, PATIENCE)? {
-            Done::Signature(signature) => Ok(signature),
-            Done::Found(_) | Done::Missing(_) => Err(unresponsive(OTHER_ANSWER)),
+        match self.request(operation, OPERATION_TIMEOUT)? {
+            Reply::Signature(signature) => Ok(signature),
+            Reply::Found(_) | Reply::Missing(_) => Err(unresponsive(OTHER_ANSWER)),
         }
     }
 
     /// Sends a request from the thread whose heartbeat waits for it.
-    fn request(&self, operation: Operation, patience: Duration) -> Result<Done, TokenError> {
-        self.waiting.excused(patience, || self.wait_for(operation, patience))
+    fn request(&self, operation: Operation, time_limit: Duration) -> Result<Reply, TokenError> {
+        self.waiting
+            .excused(time_limit, || self.wait_for(operation, time_limit))
     }
 
-    fn wait_for(&self, operation: Operation, patience: Duration) -> Result<Done, TokenError> {
+    fn wait_for(&self, operation: Operation, time_limit: Duration) -> Result<Reply, TokenError> {
         let (sender, receiver) = sync_channel(1);
         let request = Request::Use(UseRequest { operation, sender });
         self.requests.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) => unresponsive(&format!("{QUEUE} requests are waiting for it already")),
             TrySendError::Disconnected(_) => unresponsive("its thread has ended"),
         })?;
-        receiver.recv_timeout(patience).map_err(|error| match error {
-            RecvTimeoutError::Timeout => unresponsive(&format!("no answer within {} s", patience.as_secs())),
+        receiver.recv_timeout(time_limit).map_err(|error| match error {
+            RecvTimeoutError::Timeout => unresponsive(&format!("no answer within {} s", time_limit.as_secs())),
             RecvTimeoutError::Disconnected => unresponsive("its thread has ended"),
         })?
     }

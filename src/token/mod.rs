@@ -20,7 +20,6 @@ mod named_key;
 mod names;
 mod open_token;
 mod opening;
-mod patience;
 mod pin;
 mod pin_content;
 mod pin_helper;
@@ -36,6 +35,7 @@ mod serving;
 mod signing;
 mod slots;
 mod thread;
+mod time_limits;
 mod tpm;
 mod uri;
 

@@ -18,11 +18,11 @@ use super::lookup::look_up;
 use super::module::{finalize, load};
 use super::named_key::NamedKey;
 use super::names::show;
-use super::patience::GENERATION_PATIENCE;
 use super::pin::PinSource;
 use super::proven_key::{ProvenKey, Prover};
 use super::public_key::PublicKey;
 use super::slots::{find_token, open_session};
+use super::time_limits::GENERATION_TIMEOUT;
 use super::uri::KeyUri;
 use super::{generate, tpm};
 use crate::event::{Event, journal};
@@ -96,7 +96,7 @@ impl Opening<'_> {
             journal!(Level::Warn, Event::KeyBesideOthers; "token: {warning}");
         }
         session = make_writable(self.context, session, slot, uri)?;
-        heartbeat.excused(GENERATION_PATIENCE, || generate::generate(&session, uri, algorithm))?;
+        heartbeat.excused(GENERATION_TIMEOUT, || generate::generate(&session, uri, algorithm))?;
         let private = match keys::find(&session, &name)? {
             Search::Found(private) => private,
             Search::Missing { .. } => return Err(vanished(uri)),
@@ -129,7 +129,7 @@ impl Opening<'_> {
         Ok((found, others))
     }
 
-    /// Whether a key is the device's for certain. A second key that has no certificate may be somebody else's.
+    /// Returns whether a key is the device's for certain. A second key that has no certificate may be somebody else's.
     fn is_of_device(&self, key: &ProvenKey) -> bool {
         key.name.uri == self.name.uri || certifies(&self.config.certificate, &key.public)
     }

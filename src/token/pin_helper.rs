@@ -19,7 +19,7 @@ use crate::problem::{Problem, quoted};
 /// The socket's name in the runtime folder (systemd/gatepost-pin.socket).
 const SOCKET: &str = "pin.sock";
 /// How long decrypting may take. It is less than the time that the token thread may take to open the token.
-const PATIENCE: Duration = Duration::from_secs(90);
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
 /// The longest reply: far more than a PIN, and enough for the description of a failure.
 const MAX_REPLY: u64 = 4096;
 
@@ -51,7 +51,7 @@ impl PinHelper {
 
     fn read(&self) -> io::Result<Zeroizing<Vec<u8>>> {
         let stream = UnixStream::connect(&self.socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
         // Allocated at once, because a growing buffer would leave copies of the PIN behind.
         let mut answer = Zeroizing::new(Vec::with_capacity(MAX_REPLY as usize + 1));
         stream.take(MAX_REPLY).read_to_end(&mut answer)?;

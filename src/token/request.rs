@@ -42,7 +42,7 @@ pub(super) enum Operation {
 
 /// The result of an operation.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(super) enum Reply {
     /// The signature.
     Signature(Vec<u8>),
     /// The key that was found.
@@ -55,12 +55,12 @@ pub(super) enum Done {
 #[derive(Debug)]
 pub(super) struct UseRequest {
     pub(super) operation: Operation,
-    pub(super) sender: SyncSender<Result<Done, TokenError>>,
+    pub(super) sender: SyncSender<Result<Reply, TokenError>>,
 }
 
 impl UseRequest {
     /// Sends the outcome to the caller.
-    pub(super) fn reply(self, outcome: Result<Done, TokenError>) {
+    pub(super) fn reply(self, outcome: Result<Reply, TokenError>) {
         // It is not an error if the caller has given up.
         let _ = self.sender.try_send(outcome);
     }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use super::request::Request;
 
 /// The wait before the next look for a missing token.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The number of attempts with a login after which the waits grow.
-const PATIENT_LOOKS: u32 = 6;
+const FREQUENT_LOGINS: u32 = 6;
 /// The longest wait between two attempts with a login.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -43,12 +43,12 @@ impl RetrySchedule {
     pub(super) fn next_wait(&mut self, has_logged_in: bool, certificate: &Path) -> Duration {
         if !has_logged_in {
             *self = Self::default();
-            return LOOK_AGAIN;
+            return CHECK_INTERVAL;
         }
         self.certificate = Some(FileStamp::of(certificate));
         self.logins = self.logins.saturating_add(1);
-        let doublings = self.logins.saturating_sub(PATIENT_LOOKS).min(16);
-        LOOK_AGAIN.saturating_mul(1 << doublings).min(LONGEST)
+        let doublings = self.logins.saturating_sub(FREQUENT_LOGINS).min(16);
+        CHECK_INTERVAL.saturating_mul(1 << doublings).min(LONGEST)
     }
 
     /// Returns whether the certificate file has changed since the last attempt with a login.
@@ -74,9 +74,11 @@ impl RetrySchedule {
         };
         loop {
             let left = again.saturating_duration_since(Instant::now());
-            match requests.recv_timeout(left.min(LOOK_AGAIN)) {
+            match requests.recv_timeout(left.min(CHECK_INTERVAL)) {
                 Ok(request) => return Ok(Some(request)),
-                Err(RecvTimeoutError::Timeout) if left <= LOOK_AGAIN || self.certificate_has_changed(certificate) => {
+                Err(RecvTimeoutError::Timeout)
+                    if left <= CHECK_INTERVAL || self.certificate_has_changed(certificate) =>
+                {
                     return Ok(None);
                 }
                 Err(RecvTimeoutError::Timeout) => {}

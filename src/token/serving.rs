@@ -6,9 +6,9 @@ use log::Level;
 
 use super::error::TokenError;
 use super::open_token::OpenToken;
-use super::patience::{GENERATION_PATIENCE, PATIENCE};
-use super::request::{Done, Operation, UseRequest};
+use super::request::{Operation, Reply, UseRequest};
 use super::thread::{Owner, State};
+use super::time_limits::{GENERATION_TIMEOUT, OPERATION_TIMEOUT};
 use crate::event::{Event, journal};
 use crate::problem::{Exit, Problem};
 use crate::status::TokenPhase;
@@ -21,7 +21,7 @@ impl Owner {
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
                 let problem = self.judge_failure(&request.operation, problem);
                 journal!(Level::Warn, Event::TokenFault; "{problem}");
-                self.heartbeat.excused(PATIENCE, || token.close());
+                self.heartbeat.excused(OPERATION_TIMEOUT, || token.close());
                 match self.reopen_limit.try_reopen() {
                     Ok(()) => self.serve_after_reopening(request),
                     Err(next) => self.refuse_until(request, problem, next),
@@ -42,7 +42,7 @@ impl Owner {
         match self.perform(&mut token, &request.operation) {
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
                 let problem = self.judge_failure(&request.operation, problem);
-                self.heartbeat.excused(PATIENCE, || token.close());
+                self.heartbeat.excused(OPERATION_TIMEOUT, || token.close());
                 self.refuse_until(request, problem, self.reopen_limit.next())
             }
             outcome => self.finish(token, request, outcome),
@@ -56,11 +56,11 @@ impl Owner {
     }
 
     /// Replies with the result, or with an error that is not a failure of the device.
-    fn finish(&mut self, token: OpenToken, request: UseRequest, outcome: Result<Done, TokenError>) -> State {
+    fn finish(&mut self, token: OpenToken, request: UseRequest, outcome: Result<Reply, TokenError>) -> State {
         match outcome {
             // Each further signature would try the PIN again.
             Err(TokenError::Final(Exit::Pin, problem)) => {
-                self.heartbeat.excused(PATIENCE, || token.close());
+                self.heartbeat.excused(OPERATION_TIMEOUT, || token.close());
                 request.refuse(&problem);
                 self.report_closed(TokenError::Final(Exit::Pin, problem), true)
             }
@@ -79,18 +79,18 @@ impl Owner {
         }
     }
 
-    fn perform(&mut self, token: &mut OpenToken, operation: &Operation) -> Result<Done, TokenError> {
+    fn perform(&mut self, token: &mut OpenToken, operation: &Operation) -> Result<Reply, TokenError> {
         let (heartbeat, pin, logins) = (&self.heartbeat, &self.pin, &mut self.logins);
         match operation {
             Operation::Find(name) => {
-                let found = heartbeat.excused(PATIENCE, || token.find(name, pin, logins))?;
+                let found = heartbeat.excused(OPERATION_TIMEOUT, || token.find(name, pin, logins))?;
                 self.announce_keys(token);
-                Ok(found.map_or_else(Done::Missing, Done::Found))
+                Ok(found.map_or_else(Reply::Missing, Reply::Found))
             }
             Operation::Generate(name, algorithm) => {
-                let made = heartbeat.excused(GENERATION_PATIENCE, || token.generate(name, *algorithm, pin, logins))?;
+                let made = heartbeat.excused(GENERATION_TIMEOUT, || token.generate(name, *algorithm, pin, logins))?;
                 self.announce_keys(token);
-                Ok(Done::Found(made))
+                Ok(Reply::Found(made))
             }
             Operation::Sign {
                 key,
@@ -99,10 +99,11 @@ impl Owner {
                 message,
             } => {
                 let started = Instant::now();
-                let signature =
-                    heartbeat.excused(PATIENCE, || token.sign(key, name, (*scheme, message), pin, logins))?;
+                let signature = heartbeat.excused(OPERATION_TIMEOUT, || {
+                    token.sign(key, name, (*scheme, message), pin, logins)
+                })?;
                 self.count_signature(started);
-                Ok(Done::Signature(signature))
+                Ok(Reply::Signature(signature))
             }
         }
     }

@@ -14,12 +14,12 @@ use super::key_checks::KeyChecks;
 use super::login::Logins;
 use super::named_key::FoundKey;
 use super::open_token::OpenToken;
-use super::patience::{OPEN_PATIENCE, PATIENCE};
 use super::pin::PinSource;
 use super::record::Record;
 use super::reopen_limit::{REOPEN_INTERVAL, ReopenLimit};
 use super::request::Request;
-use super::retry_schedule::{LOOK_AGAIN, RetrySchedule};
+use super::retry_schedule::{CHECK_INTERVAL, RetrySchedule};
+use super::time_limits::{OPEN_TIMEOUT, OPERATION_TIMEOUT};
 use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
 use crate::problem::{Exit, Fatal, Problem};
@@ -94,7 +94,7 @@ impl Owner {
     fn check_keys(&mut self, mut token: OpenToken) -> State {
         let outcome = self
             .heartbeat
-            .excused(PATIENCE, || self.key_checks.run(|| token.check_keys()));
+            .excused(OPERATION_TIMEOUT, || self.key_checks.run(|| token.check_keys()));
         let state = match outcome {
             Ok(()) => {
                 self.announce_keys(&token);
@@ -108,7 +108,7 @@ impl Owner {
             }
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
                 journal!(Level::Warn, Event::TokenFault; "token: {problem}");
-                self.heartbeat.excused(PATIENCE, || token.close());
+                self.heartbeat.excused(OPERATION_TIMEOUT, || token.close());
                 match self.reopen_limit.try_reopen() {
                     Ok(()) => self.open(),
                     Err(next) => self.close_until(next, problem),
@@ -122,7 +122,8 @@ impl Owner {
 
     /// Returns the time of the next attempt after an operator's request: now, unless the last attempt was a moment ago.
     fn bring_forward(&self, planned: Instant) -> Instant {
-        self.last_opening.map_or(planned, |last| planned.min(last + LOOK_AGAIN))
+        self.last_opening
+            .map_or(planned, |last| planned.min(last + CHECK_INTERVAL))
     }
 
     pub(super) fn open(&mut self) -> State {
@@ -132,7 +133,7 @@ impl Owner {
         }
         let heartbeat = self.heartbeat.clone();
         let logins = self.logins.successes();
-        let opened = heartbeat.excused(OPEN_PATIENCE, || {
+        let opened = heartbeat.excused(OPEN_TIMEOUT, || {
             OpenToken::open(&self.config, &self.pin, &mut self.logins, &heartbeat)
         });
         self.last_opening = Some(Instant::now());

@@ -15,7 +15,7 @@ const TCTI: &str = "TPM2_PKCS11_TCTI";
 const DATABASE: &str = "tpm2_pkcs11.sqlite3";
 const SYSTEM_STORE: &str = "/etc/tpm2_pkcs11";
 /// How long a driver may take after gatepostd's start to show its TPM. Until then the advice is to wait.
-const DRIVER_PATIENCE: Duration = Duration::from_secs(30);
+const DRIVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Returns whether the module is tpm2-pkcs11.
 fn is_tpm2(module: &Path) -> bool {
@@ -45,7 +45,7 @@ pub(super) fn check_device(module: &Path) -> Result<(), TokenError> {
 
 fn absent(device: &Path, waited: Duration) -> Problem {
     let device = device.display();
-    match waited < DRIVER_PATIENCE {
+    match waited < DRIVER_TIMEOUT {
         true => Problem::wait(format!("this machine's TPM is not there yet ({device})"))
             .next("nothing: gatepost continues as soon as the kernel shows it"),
         false => Problem::factory(format!("this machine's TPM is not there ({device})"))

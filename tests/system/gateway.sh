@@ -259,16 +259,16 @@ has_run_for_a_while() {
 }
 
 # It hangs, a fault that no exit code reports.
-watchdog_bites() {
-    local old patience=/run/systemd/system/gatepost.service.d/patience.conf
-    in_shell "mkdir -p ${patience%/*} && printf '[Service]\nWatchdogSec=4s\n' >$patience
+watchdog_restarts() {
+    local old drop_in=/run/systemd/system/gatepost.service.d/patience.conf
+    in_shell "mkdir -p ${drop_in%/*} && printf '[Service]\nWatchdogSec=4s\n' >$drop_in
         systemctl daemon-reload && systemctl restart gatepost"
     is_ready >&2
     old=$(main_process)
     inside systemctl kill --signal=STOP --kill-whom=main gatepost
     within 60 another_process "$old"
     is_ready >&2
-    in_shell "rm $patience && systemctl daemon-reload && systemctl restart gatepost"
+    in_shell "rm $drop_in && systemctl daemon-reload && systemctl restart gatepost"
     inside journalctl --quiet --boot --unit gatepost --output cat --grep 'Watchdog timeout' | tail -n 1
 }
 

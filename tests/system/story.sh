@@ -60,7 +60,7 @@ step "Stopped, it leaves no credentials file: %" file_goes_at_a_stop
 give_own_token
 step "The machine reboots under another host name, and the gateway is ready by itself: %" reboot_and_ready
 step "A token of the administrator's own opens after the reboot what it opened before: %" own_token_opens
-step "Stopped (SIGSTOP), the watchdog has it started anew: %" watchdog_bites
+step "Stopped (SIGSTOP), the watchdog restarts it: %" watchdog_restarts
 step "gatepostd complains of nothing under the hardened unit: %" complains_of_nothing
 
 heading "What can be wrong"

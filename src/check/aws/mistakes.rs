@@ -6,9 +6,9 @@ use gatepost_client::aws_files::{Environment, FileContents, Hint, ONE_PROFILE, P
 use crate::problem::Problem;
 
 /// A file with more faults than this has one cause.
-const MOST_FAULTS: usize = 3;
+const MAX_FAULTS: usize = 3;
 /// Probable mistakes beyond this are left out.
-const MOST_HINTS: usize = 10;
+const MAX_HINTS: usize = 10;
 const GROUP_OR_OTHERS_WRITE: u32 = 0o022;
 const OTHERS_READ: u32 = 0o004;
 
@@ -25,12 +25,12 @@ pub fn problems(files: &FileContents, profiles: &Profiles, uid: u32) -> Vec<Prob
             .into_iter()
             .filter_map(|(file, _)| permissions(file, files, uid)),
     );
-    let faults = profiles.faults().iter().take(MOST_FAULTS);
+    let faults = profiles.faults().iter().take(MAX_FAULTS);
     problems.extend(faults.map(|(place, fault)| {
         let message = format!("{place}: {fault}: the AWS CLI and boto3 stop there, whichever profile they are to use");
         Problem::configuration(message).next("correct the line")
     }));
-    problems.extend(files.hints().iter().take(MOST_HINTS).map(hint));
+    problems.extend(files.hints().iter().take(MAX_HINTS).map(hint));
     problems
 }
 

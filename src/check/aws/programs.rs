@@ -29,11 +29,11 @@ pub fn programs_of(user: &str, uid: u32) -> Vec<ProgramEnvironment> {
         name: clean(unit.unit),
         environment: Environment::new(unit.variables),
     });
-    distinct(own(uid).into_iter().chain(units).chain(processes(uid)))
+    distinct(own_environment(uid).into_iter().chain(units).chain(processes(uid)))
 }
 
 /// Returns the variables of this process, if it is the user's.
-fn own(uid: u32) -> Option<ProgramEnvironment> {
+fn own_environment(uid: u32) -> Option<ProgramEnvironment> {
     let is_own = rustix::process::geteuid().as_raw() == uid;
     is_own.then(|| ProgramEnvironment {
         name: "this shell".to_owned(),

@@ -235,12 +235,12 @@ fn next_step(words: &str) -> &'static str {
 /// which may contain credentials.
 pub fn words(body: &[u8], content_type: &str) -> String {
     #[derive(Deserialize)]
-    struct Said {
+    struct ErrorBody {
         #[serde(alias = "Message")]
         message: String,
     }
-    match serde_json::from_slice::<Said>(body) {
-        Ok(said) => quoted(&said.message),
+    match serde_json::from_slice::<ErrorBody>(body) {
+        Ok(body) => quoted(&body.message),
         Err(_) if body.is_empty() => "(no words)".into(),
         Err(_) if body.trim_ascii_start().starts_with(b"{") => "(JSON without a message)".into(),
         Err(_) if content_type.contains("html") => "(a web page)".into(),

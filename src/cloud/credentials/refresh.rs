@@ -8,7 +8,7 @@ use crate::credentials::USABLE_MARGIN;
 
 /// Minimum time between two requests that reach AWS: neither a clock that steps every second nor short-lived credentials may cause
 /// a request every second. It is shorter after a request that did not reach AWS.
-pub(super) const LEAST_GAP: Duration = Duration::from_secs(10);
+pub(super) const MIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Shortest and longest wait after a transient failure, with full jitter.
 const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), LONGEST_WAIT);
@@ -62,7 +62,7 @@ impl Schedule {
             jitter(lifetime / 2, SPREAD, &mut self.random)
         };
         let longest = jitter(handed_out * 2 / 3, SPREAD, &mut self.random);
-        wait.min(longest).max(LEAST_GAP)
+        wait.min(longest).max(MIN_INTERVAL)
     }
 
     /// Returns the wait after a failure; `left` is the remaining lifetime of the current set.
@@ -72,9 +72,10 @@ impl Schedule {
     pub(in crate::cloud) fn after_failure(&mut self, failure: &Failure, left: Option<Duration>) -> Duration {
         let spare = left.map_or(Duration::ZERO, |left| left.saturating_sub(USABLE_MARGIN) / 2);
         match failure {
-            Failure::Throttled(_) if spare > LONGEST_WAIT => {
-                spare.min(LONGEST_THROTTLED).mul_f64(self.random.f64()).max(LEAST_GAP)
-            }
+            Failure::Throttled(_) if spare > LONGEST_WAIT => spare
+                .min(LONGEST_THROTTLED)
+                .mul_f64(self.random.f64())
+                .max(MIN_INTERVAL),
             Failure::Unreachable(_) | Failure::Throttled(_) | Failure::Transient(_) => {
                 TRANSIENT.0 + self.transient.next_wait()
             }
@@ -152,13 +153,13 @@ mod tests {
                     let lifetime = Duration::from_secs(seconds);
                     let wait = schedule.after_success(lifetime);
                     assert!(
-                        wait >= LEAST_GAP && wait < lifetime - USABLE_MARGIN,
+                        wait >= MIN_INTERVAL && wait < lifetime - USABLE_MARGIN,
                         "{lifetime:?}: {wait:?}"
                     );
                 }
             }
         }
-        assert_eq!(schedule(7).after_success(Duration::from_secs(61)), LEAST_GAP);
+        assert_eq!(schedule(7).after_success(Duration::from_secs(61)), MIN_INTERVAL);
     }
 
     #[test]
@@ -212,7 +213,7 @@ mod tests {
                 most.as_secs() <= longest && most.as_secs() * 10 > longest * 9,
                 "{left:?}: {most:?}"
             );
-            assert!(waits.iter().any(|wait| *wait <= LEAST_GAP), "{left:?}: full jitter");
+            assert!(waits.iter().any(|wait| *wait <= MIN_INTERVAL), "{left:?}: full jitter");
         }
         // An outage is not throttling: a gateway that cannot reach AWS keeps trying.
         let unreachable = Failure::Unreachable(Problem::wait("no route"));

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::answer::Failure;
 use super::record::SuccessRecord;
-use super::refresh::{LEAST_GAP, Schedule};
+use super::refresh::{MIN_INTERVAL, Schedule};
 use crate::clock::{SharedClock, rfc3339};
 use crate::cloud::recovery::{Recovery, RecoveryListener};
 use crate::credentials::{AliasPhase, AliasReporter, Credentials, ReceivedSet};
@@ -22,9 +22,9 @@ use crate::retry::{Retries, RetryListener, RetryTarget};
 const SHORTEST_GOOD_LIFETIME: Duration = Duration::from_secs(2000);
 
 /// Number of failures of one kind, after about three minutes, from which on the cause is not an outage if no request ever succeeded.
-const TELLING_FAILURES: u32 = 10;
+const FAILURE_LIMIT: u32 = 10;
 /// Minimum time between two requests if the first did not reach AWS.
-const UNREACHED_GAP: Duration = Duration::from_secs(1);
+const MIN_INTERVAL_UNREACHED: Duration = Duration::from_secs(1);
 
 /// A source of credentials.
 pub trait Source {
@@ -83,7 +83,7 @@ impl<S: Source> Refresher<S> {
     /// Creates a task for the alias whose cache entry `reporter` writes.
     pub fn new(source: S, triggers: Triggers<S::Identity>, reporter: AliasReporter, random: fastrand::Rng) -> Self {
         let alias = reporter.name().to_owned();
-        let mut streak = FailureStreak::new(TELLING_FAILURES);
+        let mut streak = FailureStreak::new(FAILURE_LIMIT);
         streak.remember_success(triggers.success.has_succeeded(&alias));
         Self {
             source,
@@ -122,7 +122,11 @@ impl<S: Source> Refresher<S> {
                 () = self.recovery.wait_for_signal(), if wait.unreached => {}
                 () = self.retry.requested() => {}
             }
-            let gap = if wait.unreached { UNREACHED_GAP } else { LEAST_GAP };
+            let gap = if wait.unreached {
+                MIN_INTERVAL_UNREACHED
+            } else {
+                MIN_INTERVAL
+            };
             tokio::time::sleep_until(asked + gap.min(wait.planned)).await;
         }
     }

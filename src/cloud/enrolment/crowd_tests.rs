@@ -21,7 +21,7 @@ use crate::identity::server_config;
 use crate::secret::SecretString;
 
 const GATEWAYS: usize = 1000;
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIME_LIMIT: Duration = Duration::from_secs(300);
 
 fn secret(number: usize) -> String {
     format!("secret-of-{number}")
@@ -107,7 +107,7 @@ fn a_thousand_gateways_enrol_at_once_over_real_connections() {
         });
     }
     drop(entered);
-    let attempts = runtime.block_on(async { tokio::time::timeout(PATIENCE, all.join_all()).await });
+    let attempts = runtime.block_on(async { tokio::time::timeout(TIME_LIMIT, all.join_all()).await });
     let attempts = attempts.expect("all enrolled");
     let issued = server
         .events()

@@ -202,7 +202,7 @@ fn unusable_secret(why: &str) -> Failure {
     Failure::refused(problem)
 }
 
-/// The signing request for a certificate like the one in use.
+/// Creates the signing request for a certificate like the one in use.
 pub(super) fn renewal_request(
     identity: &Arc<Identity>,
     key: &TokenKey,

@@ -22,7 +22,7 @@ use crate::problem::Problem;
 /// The socket's name in the runtime folder (systemd/gatepost-enrol.socket).
 const SOCKET: &str = "enrol.sock";
 /// Time limit for the program. systemd ends it sooner (RuntimeMaxSec= of gatepost-enrol@.service).
-const PATIENCE: Duration = Duration::from_secs(330);
+const PROGRAM_TIMEOUT: Duration = Duration::from_secs(330);
 
 const TEXTS: MethodTexts = MethodTexts {
     issuer: "the enrolment program",
@@ -33,14 +33,14 @@ const TEXTS: MethodTexts = MethodTexts {
 /// The method helper.
 pub(super) struct HelperMethod {
     socket: PathBuf,
-    patience: Duration,
+    time_limit: Duration,
 }
 
 impl HelperMethod {
     pub(super) fn new(runtime: &Path) -> Self {
         Self {
             socket: runtime.join(SOCKET),
-            patience: PATIENCE,
+            time_limit: PROGRAM_TIMEOUT,
         }
     }
 
@@ -56,12 +56,12 @@ impl HelperMethod {
             (&mut stream).take(limit).read_to_end(&mut reply).await?;
             Ok::<_, std::io::Error>(reply)
         };
-        match tokio::time::timeout(self.patience, exchange).await {
+        match tokio::time::timeout(self.time_limit, exchange).await {
             Ok(Ok(reply)) => interpret(&reply),
             Ok(Err(error)) => Err(unfinished(&error.to_string())),
             Err(_) => Err(unfinished(&format!(
                 "it has not ended within {} s",
-                self.patience.as_secs()
+                self.time_limit.as_secs()
             ))),
         }
     }
@@ -144,8 +144,8 @@ mod tests {
             (request, Some(stream))
         });
         let mut method = HelperMethod::new(folder.path());
-        method.patience = match reply {
-            Some(_) => PATIENCE,
+        method.time_limit = match reply {
+            Some(_) => PROGRAM_TIMEOUT,
             None => Duration::from_millis(20),
         };
         let outcome = method.ask(&document(Purpose::Renewal, &[0x30; 100])).await;

@@ -20,9 +20,9 @@ use crate::problem::Problem;
 use crate::token::FoundKey;
 
 /// Interval between checks of a certificate that becomes valid soon.
-const SOON: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum number of checks. Certificates that become valid within five minutes are waited for, which takes fewer.
-const MAX_LOOKS: u32 = 400;
+const MAX_CHECKS: u32 = 400;
 
 /// The files of the identity, as enrolment uses them.
 pub(super) struct Installation {
@@ -115,7 +115,7 @@ impl Installation {
             thing_name: known.unwrap_or(&self.config.subject.common_name),
             renewed: wanted.installed.map(|found| found.id.as_str()),
         };
-        let mut looks = 0;
+        let mut checks = 0;
         loop {
             match choose(
                 &issued.certificates,
@@ -125,9 +125,9 @@ impl Installation {
                 &*self.clock,
             ) {
                 Ok(offered) => return Ok(offered),
-                Err(ChooseError::Soon(_)) if looks < MAX_LOOKS => {
-                    looks += 1;
-                    tokio::time::sleep(SOON).await;
+                Err(ChooseError::Soon(_)) if checks < MAX_CHECKS => {
+                    checks += 1;
+                    tokio::time::sleep(CHECK_INTERVAL).await;
                 }
                 Err(ChooseError::Soon(problem) | ChooseError::Unusable(problem)) => {
                     return Err(Failure::refused(problem));

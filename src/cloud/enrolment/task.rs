@@ -30,7 +30,7 @@ use crate::status::{EnrolmentDetails, IdentityPart, IdentityPhase};
 use crate::token::{FoundKey, Token};
 
 /// Maximum sleep. Timers stand still while the machine is suspended, so a distant renewal is checked this often.
-const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Minimum time between two attempts, however often an operator or the network asks for one.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Minimum sleep between two steps.
@@ -126,13 +126,13 @@ impl EnrolmentTask {
                 Some(Step::Sleep(until)) => until.duration_since(self.clock.aws_now()).unwrap_or_default(),
                 Some(Step::NeedsOperator(problem)) => {
                     self.report.send(None, None, Some(problem));
-                    LOOK_AGAIN
+                    CHECK_INTERVAL
                 }
                 Some(Step::WaitForClock) => {
                     self.report.send(None, None, Some(without_clock()));
-                    LOOK_AGAIN
+                    CHECK_INTERVAL
                 }
-                None => LOOK_AGAIN,
+                None => CHECK_INTERVAL,
             };
             tokio::select! {
                 Ok(()) = self.identity.changed() => {}
@@ -144,7 +144,7 @@ impl EnrolmentTask {
                     self.machine.request_now();
                 }
                 () = self.recovery.network_changed(), if self.was_unreachable => self.retry_now().await,
-                () = tokio::time::sleep(wait.clamp(SHORTEST_WAIT, LOOK_AGAIN)) => {}
+                () = tokio::time::sleep(wait.clamp(SHORTEST_WAIT, CHECK_INTERVAL)) => {}
             }
         }
     }
@@ -183,7 +183,7 @@ impl EnrolmentTask {
         (Some(step), found)
     }
 
-    /// The key of the certificate in its place, or the first one; `None` while the token was never open.
+    /// Returns the key of the installed certificate, or the first one; `None` while the token was never open.
     fn current_key(&self) -> Option<FoundKey> {
         self.installation.current_key(&self.token.device_keys().borrow())
     }
@@ -288,7 +288,7 @@ impl EnrolmentTask {
     }
 }
 
-/// The clock is that of a machine that has just booted.
+/// Returns the problem of a clock that is not set.
 fn without_clock() -> Problem {
     Problem::wait("no certificate is asked for before the clock is set: it decides which certificates are valid")
         .next("look why time synchronisation (timedatectl timesync-status) has not set the clock")

@@ -46,7 +46,7 @@ pub(super) struct Changes {
     /// Links that were last reported as down, and how far.
     down: HashMap<u32, Depth>,
     /// Links of default routes.
-    ways: HashSet<u32>,
+    default_links: HashSet<u32>,
 }
 
 /// Significance of a kernel report for connections to AWS, in ascending order.
@@ -106,12 +106,12 @@ impl Changes {
                     self.known.clear();
                 }
                 // Links of containers come and go without a default route. Modems and VPNs are point-to-point, and may have
-                // their routes in tables that way_out does not see.
-                let was_way = flags & IFF_POINTOPOINT != 0 || self.ways.contains(&index);
+                // their routes in tables that default_route does not see.
+                let was_default = flags & IFF_POINTOPOINT != 0 || self.default_links.contains(&index);
                 if kind == RTM_DELLINK {
-                    self.ways.remove(&index);
+                    self.default_links.remove(&index);
                 }
-                self.set(&Object::Link(index), depth.is_none(), goes_down && was_way)
+                self.set(&Object::Link(index), depth.is_none(), goes_down && was_default)
             }
             RTM_NEWADDR | RTM_DELADDR => {
                 let (scope, index) = (*body.get(3)?, u32_at(body, 4)?);
@@ -160,11 +160,11 @@ impl Changes {
     }
 
     /// Records a link of a default route.
-    pub(super) fn add_way(&mut self, index: u32) {
-        if self.ways.len() >= MAX_KNOWN {
-            self.ways.clear();
+    pub(super) fn add_default_link(&mut self, index: u32) {
+        if self.default_links.len() >= MAX_KNOWN {
+            self.default_links.clear();
         }
-        self.ways.insert(index);
+        self.default_links.insert(index);
     }
 
     /// Returns whether this link was last reported as down.

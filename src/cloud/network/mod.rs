@@ -7,8 +7,8 @@
 //! Without netlink, in a sandbox, only this is lost.
 
 mod changes;
+mod default_route;
 mod socket;
-mod way_out;
 
 use std::io;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use log::Level;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::changes::{Changes, News};
+use self::default_route::DefaultRoute;
+pub use self::default_route::NetworkReporter;
 use self::socket::NetlinkSocket;
-pub use self::way_out::NetworkReporter;
-use self::way_out::WayOut;
 use super::recovery::Recovery;
 use crate::event::{Event, journal};
 
@@ -35,7 +35,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// Watches the network for as long as the daemon runs. With a proxy, which may be in this machine's own network, a default route does
 /// not decide whether AWS can be reached.
 pub(super) async fn watch(recovery: Recovery, reporter: NetworkReporter, has_proxy: bool) {
-    if let Err(error) = announce_changes(&recovery, WayOut::new(reporter, has_proxy)).await {
+    if let Err(error) = announce_changes(&recovery, DefaultRoute::new(reporter, has_proxy)).await {
         journal!(
             Level::Warn, Event::NetworkChangesUnnoticed;
             "network: changes of this machine's network are not noticed ({error}); after an outage gatepost may be back up to \
@@ -45,18 +45,18 @@ pub(super) async fn watch(recovery: Recovery, reporter: NetworkReporter, has_pro
 }
 
 /// Announces changes until the socket fails.
-async fn announce_changes(recovery: &Recovery, mut way_out: WayOut) -> io::Result<()> {
+async fn announce_changes(recovery: &Recovery, mut default_route: DefaultRoute) -> io::Result<()> {
     let socket = NetlinkSocket::open()?;
     let (mut changes, mut limiter) = (Changes::default(), AnnouncementLimiter::new(Instant::now()));
-    way_out.look(&mut changes);
+    default_route.check(&mut changes);
     loop {
         socket.readable().await?;
         sleep(SETTLE).await;
         let news = socket.take(&mut changes).await?;
-        let way_remains = way_out.look(&mut changes);
+        let route_remains = default_route.check(&mut changes);
         let what = match news {
             News::Appeared => "has appeared",
-            News::Gone if way_remains => "has disappeared, and a default route remains",
+            News::Gone if route_remains => "has disappeared, and a default route remains",
             News::Gone | News::Nothing => continue,
         };
         sleep_until(limiter.next(Instant::now())).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::outage::{FailureKind, TELLING_FAILURES};
+use super::outage::{FAILURE_LIMIT, FailureKind};
 use crate::cloud::mqtt::{ConnectError, Connection, Terms};
 use crate::failure_streak::FailureStreak;
 use crate::identity::Identity;
@@ -74,7 +74,7 @@ impl CertificateRollover {
             without_will: false,
             is_its_turn: false,
             predecessor_failed: false,
-            failures: FailureStreak::new(TELLING_FAILURES),
+            failures: FailureStreak::new(FAILURE_LIMIT),
             was_tried: false,
         }
     }
@@ -201,7 +201,7 @@ impl CertificateRollover {
 
     /// Starts with a certificate that was never tried: it makes the next attempt.
     pub(super) fn restart(&mut self) {
-        self.failures = FailureStreak::new(TELLING_FAILURES);
+        self.failures = FailureStreak::new(FAILURE_LIMIT);
         self.not_before = Instant::now();
         self.is_its_turn = true;
         self.without_will = false;

@@ -93,7 +93,7 @@ pub(super) async fn use_connection(
                 session.reporters.not_taken(session.traffic.subscriber.inbound.not_taken.total());
             }
             () = session.traffic.presence.due() => session.traffic.announce_online(&mut connection, thing_name),
-            () = session.takeovers.calm() => {
+            () = session.takeovers.quiet_period_ends() => {
                 session.takeovers.forget();
                 session.reporters.taken_over(None);
                 report_standing_problem(session, thing_name);

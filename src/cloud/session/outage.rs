@@ -12,7 +12,7 @@ use crate::mqtt::ProtocolError;
 use crate::problem::Problem;
 
 /// Number of failures of one kind, after about three minutes, from which on the cause is not an outage if no attempt ever succeeded.
-pub(super) const TELLING_FAILURES: u32 = 10;
+pub(super) const FAILURE_LIMIT: u32 = 10;
 
 /// Kind of a failed attempt. Different kinds have different causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl From<&ConnectError> for FailureKind {
 }
 
 /// Number of connections in a row that end by the same fault of the server, from which on the fault is reported as lasting.
-const TELLING_LOSSES: u32 = 3;
+const LOSS_LIMIT: u32 = 3;
 
 /// A fault of the server that ends connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +65,8 @@ impl Default for Outage {
         Self {
             unreached: false,
             dropped_since: None,
-            streak: FailureStreak::new(TELLING_FAILURES),
-            faults: FailureStreak::new(TELLING_LOSSES),
+            streak: FailureStreak::new(FAILURE_LIMIT),
+            faults: FailureStreak::new(LOSS_LIMIT),
         }
     }
 }
@@ -263,7 +263,7 @@ mod tests {
         let now = Instant::now();
         for (has_connected, remedy) in [(false, Remedy::Configuration), (true, Remedy::Wait)] {
             let mut outage = Outage::default();
-            for _ in 1..TELLING_FAILURES {
+            for _ in 1..FAILURE_LIMIT {
                 outage.failed(&unreachable(), has_connected, now);
                 assert_eq!(outage.judge(Problem::wait("no route")), Problem::wait("no route"));
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A connection that is lost within this time of a message may be lost because of it.
-const SOON: Duration = Duration::from_secs(1);
+const SUSPECT_WINDOW: Duration = Duration::from_secs(1);
 /// Time for which nothing is sent on a connection after a strike.
 const QUIET: Duration = Duration::from_secs(2);
 /// Number of strikes that make a suspect guilty.
@@ -76,7 +76,7 @@ impl<T: Ord + Clone> PoisonDetector<T> {
         if self.quiet_until().is_some() {
             self.strikes.clear();
         }
-        if ago > SOON || in_flight.is_empty() {
+        if ago > SUSPECT_WINDOW || in_flight.is_empty() {
             return;
         }
         self.alone = match (in_flight.len(), in_flight.first()) {

@@ -14,14 +14,14 @@ use crate::problem::Problem;
 use crate::status::TakeoverDetails;
 
 /// A connection that lasts this long proves that no other client uses the thing name any more.
-const CALM: Duration = Duration::from_secs(3600);
+const QUIET_PERIOD: Duration = Duration::from_secs(3600);
 
 /// Takeovers since the last connection that lasted for an hour.
 #[derive(Debug, Default)]
 pub struct Takeovers {
     seen: Option<Seen>,
     /// Time at which the current connection will have lasted for an hour.
-    calm_at: Option<Instant>,
+    quiet_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -45,17 +45,17 @@ impl Takeovers {
 
     /// Starts with a new connection.
     pub(super) fn connected(&mut self, now: Instant) {
-        self.calm_at = self.seen.as_ref().map(|_| now + CALM);
+        self.quiet_at = self.seen.as_ref().map(|_| now + QUIET_PERIOD);
     }
 
     /// Handles the end of the connection.
     pub(super) fn disconnected(&mut self) {
-        self.calm_at = None;
+        self.quiet_at = None;
     }
 
     /// Returns once the connection has lasted for an hour. The future borrows nothing.
-    pub(super) fn calm(&self) -> impl Future<Output = ()> + use<> {
-        let at = self.calm_at;
+    pub(super) fn quiet_period_ends(&self) -> impl Future<Output = ()> + use<> {
+        let at = self.quiet_at;
         async move {
             match at {
                 Some(at) => sleep_until(at).await,
@@ -97,7 +97,7 @@ mod tests {
         let mut takeovers = Takeovers::default();
         takeovers.connected(Instant::now());
         assert!(
-            timeout(10 * CALM, takeovers.calm()).await.is_err(),
+            timeout(10 * QUIET_PERIOD, takeovers.quiet_period_ends()).await.is_err(),
             "there is nothing to forget"
         );
         assert_eq!((takeovers.problem(), takeovers.details()), (None, None));
@@ -105,8 +105,8 @@ mod tests {
             takeovers.record(second(at));
             takeovers.disconnected();
             assert!(
-                timeout(10 * CALM, takeovers.calm()).await.is_err(),
-                "an hour without a session is not calm"
+                timeout(10 * QUIET_PERIOD, takeovers.quiet_period_ends()).await.is_err(),
+                "an hour without a session is not a quiet period"
             );
             takeovers.connected(Instant::now());
             assert!(takeovers.problem().is_some());
@@ -114,8 +114,14 @@ mod tests {
             assert_eq!((details.times, details.since), (times, rfc3339(second(100))));
             assert_eq!(details.last, rfc3339(second(at)));
         }
-        assert!(timeout(CALM - Duration::from_secs(1), takeovers.calm()).await.is_err());
-        timeout(Duration::from_secs(2), takeovers.calm()).await.unwrap();
+        assert!(
+            timeout(QUIET_PERIOD - Duration::from_secs(1), takeovers.quiet_period_ends())
+                .await
+                .is_err()
+        );
+        timeout(Duration::from_secs(2), takeovers.quiet_period_ends())
+            .await
+            .unwrap();
         takeovers.forget();
         assert_eq!((takeovers.problem(), takeovers.details()), (None, None));
     }

@@ -21,11 +21,11 @@ const SHORTEST: Duration = Duration::from_secs(60);
 /// Part of the lifetime of the credentials that is left out: AWS refuses a token that would outlive them.
 const MARGIN: Duration = Duration::from_secs(5);
 /// Minimum time between two requests.
-const LEAST_GAP: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// Minimum time between two requests if an operator asks for the second, because operators may ask often.
 const RETRY_GAP: Duration = Duration::from_secs(10);
 /// Longest time between two looks for the credentials that sign the request.
-const LOOK: Duration = Duration::from_secs(10);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// All but the unreserved characters of RFC 3986, as SigV4 demands.
 const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -90,8 +90,8 @@ impl WebTokenTask {
                 .details(|details| details.next_refresh = Some(next));
             self.retry.forget();
             let gap = tokio::select! {
-                () = sleep(wait) => LEAST_GAP,
-                () = self.recovery.wait_for_signal(), if is_unreached => LEAST_GAP,
+                () = sleep(wait) => MIN_INTERVAL,
+                () = self.recovery.wait_for_signal(), if is_unreached => MIN_INTERVAL,
                 () = self.retry.requested() => RETRY_GAP,
             };
             sleep_until(asked + gap.min(wait)).await;
@@ -130,7 +130,7 @@ impl WebTokenTask {
             self.reporter
                 .status()
                 .report_with(phase, problem, |details| details.next_refresh = None);
-            let _ = timeout(LOOK, self.inputs.cache.default_set_changed()).await;
+            let _ = timeout(CHECK_INTERVAL, self.inputs.cache.default_set_changed()).await;
         }
     }
 

@@ -70,7 +70,7 @@ impl<'a> From<&'a OutboxMessage> for MessageDocument<'a> {
 
 /// The number of messages that were changed.
 #[derive(Serialize)]
-struct Done {
+struct ChangedDocument {
     messages: usize,
 }
 
@@ -136,7 +136,7 @@ fn authorize(context: &ApiContext, caller: &Caller) -> Result<(), ApiError> {
 fn respond_with_number(id: &str, is_single: bool, messages: usize) -> Result<Response, ApiError> {
     match messages {
         0 if is_single => Err(unknown_message(id)),
-        _ => Ok(http::json(&Done { messages })),
+        _ => Ok(http::json(&ChangedDocument { messages })),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::status::{Loaded, ReloadOutcome};
 
 /// The response's body.
 #[derive(Serialize)]
-struct Done {
+struct ReloadedDocument {
     reloaded: bool,
     #[serde(flatten)]
     loaded: Loaded,
@@ -29,7 +29,7 @@ pub async fn post(context: &ApiContext, caller: &Caller) -> Result<Response, Api
         TrySendError::Closed(_) => not_ready("gatepostd is shutting down"),
     })?;
     match outcome.await.map_err(|_| not_ready("gatepostd is shutting down"))? {
-        ReloadOutcome::Loaded(loaded) => Ok(http::json(&Done { reloaded: true, loaded })),
+        ReloadOutcome::Loaded(loaded) => Ok(http::json(&ReloadedDocument { reloaded: true, loaded })),
         ReloadOutcome::Refused(faults) => Err(ApiError::new(
             StatusCode::CONFLICT,
             "wrong_configuration",

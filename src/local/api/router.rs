@@ -5,7 +5,7 @@ use std::rc::Rc;
 use hyper::Request;
 use hyper::body::Incoming;
 
-use super::routes::{Handler, Route, Surface, find_route, has_resource};
+use super::routes::{Handler, ListenerKind, Route, find_route, has_resource};
 use super::{
     credentials, csr, log_level, loopback_env, metrics, outbox, reload, renew, retry, sign, status, subscriptions,
     token, topics,
@@ -26,7 +26,7 @@ pub async fn respond_on_socket(
 ) -> Result<Response, ApiError> {
     let segments = decode_segments(request.uri().path())
         .ok_or_else(|| ApiError::malformed("the path is not percent-encoded UTF-8"))?;
-    respond(Surface::Socket, context, caller, &segments, request).await
+    respond(ListenerKind::Socket, context, caller, &segments, request).await
 }
 
 /// Responds to a request with a token on the loopback listener.
@@ -40,14 +40,14 @@ pub async fn respond_on_loopback(
 ) -> Result<Response, ApiError> {
     // A path that cannot be decoded has no resource.
     let segments = decode_segments(request.uri().path()).unwrap_or_default();
-    respond(Surface::LoopbackWithToken, context, caller, &segments, request).await
+    respond(ListenerKind::LoopbackWithToken, context, caller, &segments, request).await
 }
 
 /// Returns whether the path is a resource that needs no token on the loopback listener.
 pub fn needs_no_token(path: &str) -> bool {
     let segments = decode_segments(path).unwrap_or_default();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    has_resource(Surface::LoopbackOpen, &segments)
+    has_resource(ListenerKind::LoopbackOpen, &segments)
 }
 
 /// Responds to a request without a token on the loopback listener: for the metrics, which every local user may read.
@@ -57,7 +57,7 @@ pub fn needs_no_token(path: &str) -> bool {
 pub fn respond_without_token(context: &ApiContext, request: &Request<Incoming>) -> Result<Response, ApiError> {
     let segments = decode_segments(request.uri().path()).unwrap_or_default();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match find_route(Surface::LoopbackOpen, request.method().as_str(), &segments)? {
+    match find_route(ListenerKind::LoopbackOpen, request.method().as_str(), &segments)? {
         (
             Route {
                 handler: Handler::Metrics,
@@ -70,14 +70,14 @@ pub fn respond_without_token(context: &ApiContext, request: &Request<Incoming>) 
 }
 
 async fn respond(
-    surface: Surface,
+    listener: ListenerKind,
     context: &Rc<ApiContext>,
     caller: &Caller,
     segments: &[String],
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let (route, values) = find_route(surface, request.method().as_str(), &segments)?;
+    let (route, values) = find_route(listener, request.method().as_str(), &segments)?;
     let query = request.uri().query().map(str::to_owned);
     let first = values.first().copied();
     let value = first.unwrap_or_default();

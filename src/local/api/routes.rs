@@ -131,7 +131,7 @@ const ROUTES: &[Route] = &[
 
 /// The listener that a request has come from, as far as it decides which routes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Surface {
+pub enum ListenerKind {
     /// The Unix socket: every route.
     Socket,
     /// The loopback listener, with a token.
@@ -140,7 +140,7 @@ pub enum Surface {
     LoopbackOpen,
 }
 
-impl Surface {
+impl ListenerKind {
     fn has(self, route: &Route) -> bool {
         match self {
             Self::Socket => true,
@@ -157,9 +157,9 @@ pub type Match<'a> = (&'static Route, Vec<&'a str>);
 ///
 /// # Errors
 /// 404 if the path has no resource, 405 if the resource does not have the method.
-pub fn find_route<'a>(surface: Surface, method: &str, segments: &[&'a str]) -> Result<Match<'a>, ApiError> {
+pub fn find_route<'a>(listener: ListenerKind, method: &str, segments: &[&'a str]) -> Result<Match<'a>, ApiError> {
     let mut methods: Vec<&str> = Vec::new();
-    for route in ROUTES.iter().filter(|route| surface.has(route)) {
+    for route in ROUTES.iter().filter(|route| listener.has(route)) {
         let Some(values) = match_pattern(route.pattern, segments) else {
             continue;
         };
@@ -171,14 +171,14 @@ pub fn find_route<'a>(surface: Surface, method: &str, segments: &[&'a str]) -> R
         }
     }
     match methods.is_empty() {
-        true => Err(ApiError::not_found().hint(not_found_hint(surface, segments))),
+        true => Err(ApiError::not_found().hint(not_found_hint(listener, segments))),
         false => Err(ApiError::method_not_allowed(&methods.join(", "))),
     }
 }
 
-/// Returns whether the path has a resource on the surface, with whatever method.
-pub fn has_resource(surface: Surface, segments: &[&str]) -> bool {
-    let mut routes = ROUTES.iter().filter(|route| surface.has(route));
+/// Returns whether the path has a resource on the listener, with whatever method.
+pub fn has_resource(listener: ListenerKind, segments: &[&str]) -> bool {
+    let mut routes = ROUTES.iter().filter(|route| listener.has(route));
     routes.any(|route| match_pattern(route.pattern, segments).is_some())
 }
 
@@ -202,7 +202,7 @@ fn match_pattern<'a>(pattern: &str, segments: &[&'a str]) -> Option<Vec<&'a str>
 }
 
 /// Lists the resources whose paths begin most like the requested one.
-fn not_found_hint(surface: Surface, segments: &[&str]) -> String {
+fn not_found_hint(listener: ListenerKind, segments: &[&str]) -> String {
     let common = |route: &&Route| {
         let parts = route.pattern.split('/').skip(1);
         parts
@@ -210,7 +210,7 @@ fn not_found_hint(surface: Surface, segments: &[&str]) -> String {
             .take_while(|(part, segment)| part == *segment)
             .count()
     };
-    let available = || ROUTES.iter().filter(|route| surface.has(route));
+    let available = || ROUTES.iter().filter(|route| listener.has(route));
     let most = available().map(|route| common(&route)).max().unwrap_or_default();
     let mut patterns: Vec<&str> = Vec::new();
     for route in available().filter(|route| common(route) == most) {
@@ -218,9 +218,9 @@ fn not_found_hint(surface: Surface, segments: &[&str]) -> String {
             patterns.push(route.pattern);
         }
     }
-    let place = match surface {
-        Surface::Socket => "",
-        Surface::LoopbackWithToken | Surface::LoopbackOpen => "on the loopback listener ",
+    let place = match listener {
+        ListenerKind::Socket => "",
+        ListenerKind::LoopbackWithToken | ListenerKind::LoopbackOpen => "on the loopback listener ",
     };
     format!("{place}there are {}", patterns.join(", "))
 }

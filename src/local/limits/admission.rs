@@ -16,8 +16,8 @@ pub const PER_ORIGIN: usize = 64;
 pub struct Slots {
     trusted: usize,
     named: usize,
-    strangers: usize,
-    unproven: usize,
+    unnamed: usize,
+    without_token: usize,
     /// Slots of one user or token holder.
     per_origin: usize,
     /// Slots of the named pool that are reserved for origins with fewer than `guaranteed` connections, so that busy users cannot
@@ -31,8 +31,8 @@ pub struct Slots {
 pub const HTTP_SLOTS: Slots = Slots {
     trusted: PER_ORIGIN,
     named: 448,
-    strangers: 32,
-    unproven: 192,
+    unnamed: 32,
+    without_token: 192,
     per_origin: PER_ORIGIN,
     reserved: 96,
     guaranteed: 8,
@@ -43,8 +43,8 @@ pub const HTTP_SLOTS: Slots = Slots {
 pub const MQTT_SLOTS: Slots = Slots {
     trusted: 512,
     named: 1024,
-    strangers: 16,
-    unproven: 64,
+    unnamed: 16,
+    without_token: 64,
     per_origin: 512,
     reserved: 256,
     guaranteed: 16,
@@ -60,22 +60,22 @@ pub enum Origin {
     /// The holder of a token, by its account.
     Bearer(Rc<str>),
     /// A user on the Unix socket whom no rule names.
-    Stranger,
+    Unnamed,
     /// A connection of the loopback listener that has not presented a token yet.
-    Unproven,
+    WithoutToken,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pool {
     Trusted,
     Named,
-    Strangers,
-    Unproven,
+    Unnamed,
+    WithoutToken,
 }
 
 /// A connection that has a slot.
 #[derive(Clone, Debug)]
-pub struct Occupant<'a> {
+pub struct OccupiedSlot<'a> {
     /// The user or token holder behind it.
     pub origin: &'a Origin,
     /// Sequence number of its last request.
@@ -100,8 +100,8 @@ impl Origin {
         match self {
             Self::Trusted => Pool::Trusted,
             Self::User(_) | Self::Bearer(_) => Pool::Named,
-            Self::Stranger => Pool::Strangers,
-            Self::Unproven => Pool::Unproven,
+            Self::Unnamed => Pool::Unnamed,
+            Self::WithoutToken => Pool::WithoutToken,
         }
     }
 }
@@ -111,8 +111,8 @@ impl Slots {
         match pool {
             Pool::Trusted => self.trusted,
             Pool::Named => self.named,
-            Pool::Strangers => self.strangers,
-            Pool::Unproven => self.unproven,
+            Pool::Unnamed => self.unnamed,
+            Pool::WithoutToken => self.without_token,
         }
     }
 
@@ -120,16 +120,20 @@ impl Slots {
     fn per_origin(&self, pool: Pool) -> usize {
         match pool {
             Pool::Trusted | Pool::Named => self.per_origin,
-            Pool::Strangers | Pool::Unproven => self.of(pool),
+            Pool::Unnamed | Pool::WithoutToken => self.of(pool),
         }
     }
 }
 
 /// Decides about a new connection of `newcomer`, given the connections that have a slot.
-pub fn admit<'a>(slots: &Slots, occupants: impl Iterator<Item = Occupant<'a>> + Clone, newcomer: &Origin) -> Admission {
+pub fn admit<'a>(
+    slots: &Slots,
+    occupied: impl Iterator<Item = OccupiedSlot<'a>> + Clone,
+    newcomer: &Origin,
+) -> Admission {
     let (pool, guaranteed) = (newcomer.pool(), slots.guaranteed);
     let in_pool = || {
-        occupants
+        occupied
             .clone()
             .enumerate()
             .filter(|(_, one)| one.origin.pool() == pool)
@@ -138,7 +142,7 @@ pub fn admit<'a>(slots: &Slots, occupants: impl Iterator<Item = Occupant<'a>> + 
     let own = count_of(newcomer);
     let available = match pool {
         Pool::Named if own >= guaranteed => slots.named - slots.reserved,
-        Pool::Trusted | Pool::Named | Pool::Strangers | Pool::Unproven => slots.of(pool),
+        Pool::Trusted | Pool::Named | Pool::Unnamed | Pool::WithoutToken => slots.of(pool),
     };
     if own < slots.per_origin(pool) && in_pool().count() < available {
         return Admission::Enter;

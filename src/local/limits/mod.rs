@@ -6,6 +6,6 @@ mod rate;
 mod request_counts;
 
 pub use ack_waiters::{AckWaiters, TooManyWaitersError};
-pub use admission::{Admission, HTTP_SLOTS, MQTT_SLOTS, Occupant, Origin, PER_ORIGIN, Slots, admit};
+pub use admission::{Admission, HTTP_SLOTS, MQTT_SLOTS, OccupiedSlot, Origin, PER_ORIGIN, Slots, admit};
 pub use rate::{RateLimitError, RateLimiter};
 pub use request_counts::RequestCounts;

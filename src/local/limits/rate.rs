@@ -50,13 +50,13 @@ enum Bucket {
     User(u32),
     Bearer(TokenHolder),
     /// All users of the Unix socket whom no rule names.
-    Strangers,
+    Unnamed,
     /// All callers of the loopback listener without a token.
     WithoutToken,
     /// New connections of a user.
     UserConnections(u32),
     /// New connections of users whom no rule names.
-    StrangerConnections,
+    UnnamedConnections,
     /// MQTT packets of a user.
     UserPackets(u32),
     /// MQTT packets of a token holder.
@@ -118,9 +118,9 @@ impl RateLimiter {
     /// it costs more than any request on it.
     pub fn admits_connection(&self, origin: &Origin) -> bool {
         let bucket = match origin {
-            Origin::Trusted | Origin::Unproven | Origin::Bearer(_) => return true,
+            Origin::Trusted | Origin::WithoutToken | Origin::Bearer(_) => return true,
             Origin::User(uid) => Bucket::UserConnections(*uid),
-            Origin::Stranger => Bucket::StrangerConnections,
+            Origin::Unnamed => Bucket::UnnamedConnections,
         };
         self.decide(bucket, 1, CONNECTIONS) == Decision::Accept(Duration::ZERO)
     }
@@ -175,10 +175,10 @@ impl RateLimiter {
     ///
     /// # Errors
     /// If the request is rejected. The connection must be closed.
-    pub fn admit_stranger(&self, origin: &Origin) -> Result<(), RateLimitError> {
+    pub fn admit_unnamed(&self, origin: &Origin) -> Result<(), RateLimitError> {
         let (bucket, who) = match origin {
-            Origin::Unproven => (Bucket::WithoutToken, "callers without a token"),
-            _ => (Bucket::Strangers, "users whom no access rule names"),
+            Origin::WithoutToken => (Bucket::WithoutToken, "callers without a token"),
+            _ => (Bucket::Unnamed, "users whom no access rule names"),
         };
         match self.decide(bucket, 1, REQUESTS) {
             Decision::Accept(_) => Ok(()),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, watch};
 
-use crate::local::limits::{Admission, HTTP_SLOTS, Occupant, Origin, Slots, admit};
+use crate::local::limits::{Admission, HTTP_SLOTS, OccupiedSlot, Origin, Slots, admit};
 
 /// An open connection.
 #[derive(Debug)]
@@ -114,12 +114,15 @@ fn evict_idlest(slots: &Slots, connections: &mut Vec<Rc<Connection>>, origin: &O
         .iter()
         .map(|connection| connection.origin.borrow())
         .collect();
-    let occupants = connections.iter().zip(&origins).map(|(connection, origin)| Occupant {
-        origin,
-        last_request: connection.last_request.get(),
-        is_busy: connection.is_busy.get(),
-    });
-    let admission = admit(slots, occupants, origin);
+    let occupied = connections
+        .iter()
+        .zip(&origins)
+        .map(|(connection, origin)| OccupiedSlot {
+            origin,
+            last_request: connection.last_request.get(),
+            is_busy: connection.is_busy.get(),
+        });
+    let admission = admit(slots, occupied, origin);
     drop(origins);
     match admission {
         Admission::Enter => true,
@@ -177,7 +180,7 @@ impl ConnectionSlot {
             .await;
     }
 
-    /// Like [`shutting_down`](Self::shutting_down), without borrowing the slot.
+    /// Does the same as [`shutting_down`](Self::shutting_down) without borrowing the slot.
     pub fn shutdown(&self) -> impl Future<Output = ()> + use<> {
         let mut shutdown = self.connections.shutdown.subscribe();
         async move {

@@ -93,7 +93,7 @@ impl LoopbackListener {
         let limiter = &self.context.rate_limiter;
         if api::needs_no_token(request.uri().path()) {
             limiter
-                .admit_stranger(&Origin::Unproven)
+                .admit_unnamed(&Origin::WithoutToken)
                 .map_err(|error| ApiError::from(error).and_close())?;
             return api::respond_without_token(&self.context, &request);
         }
@@ -140,7 +140,7 @@ impl Listener for LoopbackListener {
     fn identify(&self, stream: &TcpStream) -> io::Result<Option<(Origin, SocketAddr)>> {
         // Responses are small and complete, so that Nagle's algorithm would only delay them.
         stream.set_nodelay(true)?;
-        Ok(Some((Origin::Unproven, stream.peer_addr()?)))
+        Ok(Some((Origin::WithoutToken, stream.peer_addr()?)))
     }
 
     async fn serve_connection(listener: Rc<Self>, stream: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {

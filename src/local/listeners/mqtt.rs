@@ -66,7 +66,7 @@ async fn listen_on_socket(context: Rc<ApiContext>, connections: Connections, pat
         let listener = replace_socket_file(&path).and_then(UnixListener::from_std);
         listener.map_err(|error| (error.to_string(), socket_step(&path, &error)))
     };
-    let listener = bind_patiently(&context, &shown, bind).await;
+    let listener = bind_with_retries(&context, &shown, bind).await;
     let accepting = context.accepting.clone();
     accept_connections(Rc::new(MqttSocket { listener, context }), connections, accepting).await;
 }
@@ -77,7 +77,7 @@ async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, ad
         let acquired = context.mqtt.socket.acquire(address).await;
         acquired.map_err(|error| (error.to_string(), error.next_step("local-mqtt.listen")))
     };
-    let listener = bind_patiently(&context, &address.to_string(), bind).await;
+    let listener = bind_with_retries(&context, &address.to_string(), bind).await;
     let listener = Rc::new(MqttAddress {
         listener,
         context: context.clone(),
@@ -95,8 +95,8 @@ async fn listen_on_address(context: Rc<ApiContext>, connections: Connections, ad
     }
 }
 
-/// Binds, trying again while that fails, or when an operator requests it. The error of `bind` is the reason and the next step.
-async fn bind_patiently<T>(
+/// Binds, and tries again after each failure, at intervals or when an operator requests it. The error of `bind` is the reason and the next step.
+async fn bind_with_retries<T>(
     context: &ApiContext,
     shown: &str,
     bind: impl AsyncFn() -> Result<T, (String, String)>,
@@ -192,7 +192,7 @@ impl Listener for MqttAddress {
 
     fn identify(&self, stream: &TcpStream) -> io::Result<Option<(Origin, PeerAddress)>> {
         stream.set_nodelay(true)?;
-        Ok(Some((Origin::Unproven, PeerAddress(stream.peer_addr()?))))
+        Ok(Some((Origin::WithoutToken, PeerAddress(stream.peer_addr()?))))
     }
 
     async fn reject(listener: Rc<Self>, stream: TcpStream) {

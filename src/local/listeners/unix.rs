@@ -72,10 +72,10 @@ impl UnixSocketListener {
     async fn limit_rate(&self, caller: &Caller) -> Result<(), ApiError> {
         let limiter = &self.context.rate_limiter;
         let is_exempt = matches!(caller, Caller::Peer(peer) if limiter.is_exempt(peer.uid));
-        let is_stranger = !is_exempt && !self.context.access.borrow().has_rule_for(caller);
-        match is_stranger {
+        let is_unnamed = !is_exempt && !self.context.access.borrow().has_rule_for(caller);
+        match is_unnamed {
             true => limiter
-                .admit_stranger(&Origin::Stranger)
+                .admit_unnamed(&Origin::Unnamed)
                 .map_err(|error| ApiError::from(error).and_close()),
             false => Ok(limiter.admit(caller).await?),
         }
@@ -138,7 +138,7 @@ fn origin_of(context: &ApiContext, peer: &Peer, is_named: bool) -> Origin {
     match is_named {
         _ if context.rate_limiter.is_exempt(peer.uid) => Origin::Trusted,
         true => Origin::User(peer.account),
-        false => Origin::Stranger,
+        false => Origin::Unnamed,
     }
 }
 
@@ -166,7 +166,7 @@ pub fn look_up_early(context: &ApiContext, stream: &tokio::net::UnixStream, mut 
 pub fn complete_peer(context: &ApiContext, stream: &tokio::net::UnixStream, caller: &mut Caller) -> Origin {
     let access = context.access.borrow();
     let Caller::Peer(peer) = caller else {
-        return Origin::Unproven;
+        return Origin::WithoutToken;
     };
     // The rules need the unit, and so does the hint for a caller with a dynamic user.
     if socket_holds_process() && (access.has_units() || is_dynamic_user(peer.uid)) {

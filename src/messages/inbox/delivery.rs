@@ -27,7 +27,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Size of the content in bytes, for the limit of a stream.
+    /// Returns the size of the content in bytes, for the limit of a stream.
     pub(super) fn size(&self) -> usize {
         let message = &self.message;
         message.topic.len() + message.payload.len() + message.properties.size()

@@ -17,7 +17,7 @@ pub(super) fn open(path: &Path, context: Box<StoreContext>) -> Result<Database, 
     )
 }
 
-/// Opens; if the disk is full, releases the reserve and tries once more.
+/// Calls `open`. If the disk is full, releases the reserve and tries once more.
 pub(super) fn open_twice_at_most<C, D>(
     context: C,
     open: impl Fn(C) -> Result<D, (StoreError, C)>,

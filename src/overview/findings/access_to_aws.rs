@@ -128,7 +128,7 @@ pub(super) fn role_alias(part: &AliasPart, boot: Duration, found: &mut Vec<Findi
     }
 }
 
-/// A token that is missing for a reason that is in the list already is no further finding.
+/// Adds the finding of a missing token, unless the list has its reason already.
 pub(super) fn web_token(part: &WebTokenPart, found: &mut Vec<Finding>) {
     if let (WebTokenPhase::Failing, Some(problem)) = (part.phase, part.problem.clone())
         && !found.iter().any(|cause| cause.problem.message == problem.message)

@@ -241,7 +241,11 @@ async fn a_clock_step_or_a_new_identity_asks_at_once_but_never_more_than_once_in
     assert_eq!(rig.asked_after(stepped).await, (Duration::ZERO, 1), "at once");
     rig.answer(rig.good());
     rig.steps.send_modify(|count| *count += 1);
-    assert_eq!(rig.asked_after(stepped).await, (LEAST_GAP, 1), "but not every second");
+    assert_eq!(
+        rig.asked_after(stepped).await,
+        (MIN_INTERVAL, 1),
+        "but not every second"
+    );
     rig.answer(rig.good());
     advance(Duration::from_secs(60)).await;
     let changed = Instant::now();
@@ -343,7 +347,7 @@ async fn a_failure_that_never_succeeded_suggests_causes() {
     for has_succeeded in [false, true] {
         let mut rig = Rig::with_record(has_succeeded);
         let mut words = Vec::new();
-        for _ in 0..TELLING_FAILURES + 2 {
+        for _ in 0..FAILURE_LIMIT + 2 {
             rig.asked_after(Instant::now()).await;
             words.push(rig.found().2);
             rig.answer(Err(unreachable()));

@@ -139,9 +139,9 @@ impl Rotation {
         }
     }
 
-    pub(super) fn ask(&mut self, topic: String, payload: String, patience: Duration) {
+    pub(super) fn ask(&mut self, topic: String, payload: String, time_limit: Duration) {
         self.publish(topic, payload);
-        self.deadline = Some(Instant::now() + patience);
+        self.deadline = Some(Instant::now() + time_limit);
     }
 
     pub(super) fn publish(&mut self, topic: String, payload: String) {

@@ -68,7 +68,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// In 169.254.0.0/16 or fe80::/10, or multicast of IPv6, which older kernels report as unicast.
+/// Returns whether an address is link-local (169.254.0.0/16 or fe80::/10), or IPv6 multicast, which older kernels report as unicast.
 fn is_link_local(destination: &[u8]) -> bool {
     match destination {
         [169, 254, _, _] => true,

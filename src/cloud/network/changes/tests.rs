@@ -278,8 +278,8 @@ fn remembered_filters_are_bounded() {
     for index in 0..10_000_u32 {
         changes.take(&route(RTM_NEWROUTE, RTN_UNICAST, 0, &index.to_ne_bytes()));
         changes.take(&link(RTM_NEWLINK, index, 1));
-        changes.add_way(index);
+        changes.add_default_link(index);
         assert!(changes.known.len() <= MAX_KNOWN && changes.down.len() <= MAX_KNOWN);
-        assert!(changes.ways.len() <= MAX_KNOWN);
+        assert!(changes.default_links.len() <= MAX_KNOWN);
     }
 }

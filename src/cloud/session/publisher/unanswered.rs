@@ -17,7 +17,7 @@ use crate::problem::Problem;
 /// Time for which a refused kind of message is not sent.
 const REFUSAL: Duration = Duration::from_secs(3600);
 /// A connection that is lost within this time of a message may be lost because of it.
-const SOON: Duration = Duration::from_secs(1);
+const SUSPECT_WINDOW: Duration = Duration::from_secs(1);
 /// Number of kinds that are remembered. A program that invents topics uses no more memory; its messages are just sent at QoS 1 more
 /// often.
 const MAX_KINDS: usize = 256;
@@ -68,7 +68,7 @@ impl Unanswered {
     /// Records a message that was sent at QoS 0.
     pub(super) fn sent(&mut self, kind: Kind) {
         if self.sent.len() >= MAX_KINDS {
-            self.sent.retain(|_, at| at.elapsed() <= SOON);
+            self.sent.retain(|_, at| at.elapsed() <= SUSPECT_WINDOW);
         }
         self.sent.insert(kind, Instant::now());
     }
@@ -103,7 +103,7 @@ impl Unanswered {
     /// Handles the loss of the connection. Returns the kinds that were sent just before it, and may be the cause.
     pub(super) fn take_recent(&mut self) -> Vec<Kind> {
         let sent = std::mem::take(&mut self.sent).into_iter();
-        sent.filter(|(_, at)| at.elapsed() <= SOON)
+        sent.filter(|(_, at)| at.elapsed() <= SUSPECT_WINDOW)
             .map(|(kind, _)| kind)
             .collect()
     }

@@ -137,7 +137,7 @@ pub(super) fn retry_web_token(context: &ApiContext, part: &WebTokenPart, even_if
     Line::new("web_tokens", Some(audience), judged)
 }
 
-/// Like credentials, a valid token is replaced only if its audience is named.
+/// Returns what a retry does for a token. Like credentials, a valid token is replaced only if its audience is named.
 fn judge_web_token(part: &WebTokenPart, even_if_valid: bool) -> (Outcome, String) {
     let is_valid = part.phase == WebTokenPhase::Valid && part.problem.is_none();
     match &part.details.next_refresh {

@@ -2,9 +2,9 @@
 
 use super::*;
 
-fn outcome(surface: Surface, method: &str, path: &str) -> Result<(Handler, Vec<String>), String> {
+fn outcome(listener: ListenerKind, method: &str, path: &str) -> Result<(Handler, Vec<String>), String> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    match find_route(surface, method, &segments) {
+    match find_route(listener, method, &segments) {
         Ok((route, values)) => Ok((route.handler, values.into_iter().map(str::to_owned).collect())),
         Err(error) => Err(format!("{error:?}")),
     }
@@ -34,7 +34,7 @@ fn each_request_finds_its_route() {
     ] {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
         assert_eq!(
-            outcome(Surface::Socket, method, path),
+            outcome(ListenerKind::Socket, method, path),
             Ok((handler, values)),
             "{method} {path}"
         );
@@ -43,8 +43,8 @@ fn each_request_finds_its_route() {
 
 #[test]
 fn another_method_or_path_is_answered_with_what_there_is() {
-    use Surface::{LoopbackOpen, LoopbackWithToken, Socket};
-    for (surface, method, path, texts) in [
+    use ListenerKind::{LoopbackOpen, LoopbackWithToken, Socket};
+    for (listener, method, path, texts) in [
         (Socket, "POST", "/v1/credentials", &["405", "takes GET only"][..]),
         (Socket, "HEAD", "/v1/credentials/a", &["405", "takes GET only"]),
         (Socket, "PUT", "/topics/a", &["405", "takes GET, POST only"]),
@@ -88,7 +88,7 @@ fn another_method_or_path_is_answered_with_what_there_is() {
         (LoopbackOpen, "POST", "/metrics", &["405", "takes GET only"]),
         (LoopbackOpen, "GET", "/v1/credentials", &["404", "there are /metrics"]),
     ] {
-        let error = outcome(surface, method, path).unwrap_err();
+        let error = outcome(listener, method, path).unwrap_err();
         for text in texts {
             assert!(error.contains(text), "{method} {path}: {error}");
         }

@@ -11,12 +11,15 @@ fn decide(there: &[(Origin, usize, bool)], newcomer: &Origin) -> Admission {
         .iter()
         .flat_map(|(origin, count, busy)| std::iter::repeat_n((origin, *busy), *count))
         .collect();
-    let occupants = all.iter().zip(0..).map(|((origin, is_busy), last_request)| Occupant {
-        origin,
-        last_request,
-        is_busy: *is_busy,
-    });
-    admit(&HTTP_SLOTS, occupants, newcomer)
+    let occupied = all
+        .iter()
+        .zip(0..)
+        .map(|((origin, is_busy), last_request)| OccupiedSlot {
+            origin,
+            last_request,
+            is_busy: *is_busy,
+        });
+    admit(&HTTP_SLOTS, occupied, newcomer)
 }
 
 fn bearer(name: &str) -> Origin {
@@ -26,7 +29,7 @@ fn bearer(name: &str) -> Origin {
 #[test]
 fn every_branch() {
     use Admission::{Enter, Refuse, Replace};
-    use Origin::{Stranger, Trusted, Unproven, User};
+    use Origin::{Trusted, Unnamed, User, WithoutToken};
     let crowd = |busy| -> Vec<_> {
         (1..=7)
             .map(|uid| (User(uid), 50, busy))
@@ -71,31 +74,36 @@ fn every_branch() {
             Enter,
         ),
         (
-            "strangers have their places",
-            vec![(Stranger, 31, true)],
-            Stranger,
+            "users whom no rule names have slots of their own",
+            vec![(Unnamed, 31, true)],
+            Unnamed,
             Enter,
         ),
         (
             "and one makes room for another",
-            vec![(Stranger, 32, false)],
-            Stranger,
+            vec![(Unnamed, 32, false)],
+            Unnamed,
             Replace(0),
         ),
-        ("but not in a request", vec![(Stranger, 32, true)], Stranger, Refuse),
+        ("but not in a request", vec![(Unnamed, 32, true)], Unnamed, Refuse),
         (
             "without a token there is room",
-            vec![(Unproven, 191, true)],
-            Unproven,
+            vec![(WithoutToken, 191, true)],
+            WithoutToken,
             Enter,
         ),
         (
             "and then the idlest is evicted",
-            vec![(Unproven, 192, false)],
-            Unproven,
+            vec![(WithoutToken, 192, false)],
+            WithoutToken,
             Replace(0),
         ),
-        ("but not in a request", vec![(Unproven, 192, true)], Unproven, Refuse),
+        (
+            "but not in a request",
+            vec![(WithoutToken, 192, true)],
+            WithoutToken,
+            Refuse,
+        ),
     ];
     for (what, there, newcomer, expected) in cases {
         assert_eq!(decide(&there, &newcomer), expected, "{what}");
@@ -104,12 +112,12 @@ fn every_branch() {
 
 #[test]
 fn promise_6_callers_without_a_rule_evict_no_caller_with_one() {
-    let strangers = vec![(Origin::Stranger, 32, true), (Origin::Unproven, 192, true)];
+    let unnamed = vec![(Origin::Unnamed, 32, true), (Origin::WithoutToken, 192, true)];
     for named in [Origin::Trusted, Origin::User(1000), bearer("camera")] {
-        assert_eq!(decide(&strangers, &named), Admission::Enter, "{named:?}");
+        assert_eq!(decide(&unnamed, &named), Admission::Enter, "{named:?}");
     }
     // Named users whose connections are all busy do not keep root out either.
-    let mut everybody = strangers;
+    let mut everybody = unnamed;
     everybody.extend((1..=7).map(|uid| (Origin::User(uid), 64, true)));
     assert_eq!(decide(&everybody, &Origin::Trusted), Admission::Enter);
 }
@@ -135,6 +143,6 @@ fn six_greedy_users_leave_eight_places_to_each_of_a_dozen_others() {
 
 #[test]
 fn all_pools_together_leave_descriptors_for_the_rest() {
-    let pools = [Pool::Trusted, Pool::Named, Pool::Strangers, Pool::Unproven];
+    let pools = [Pool::Trusted, Pool::Named, Pool::Unnamed, Pool::WithoutToken];
     assert!(pools.iter().map(|pool| HTTP_SLOTS.of(*pool)).sum::<usize>() <= 800);
 }

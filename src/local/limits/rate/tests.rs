@@ -24,7 +24,7 @@ fn a_loop_is_delayed_and_a_crowd_is_rejected() {
         "rejections are spread as well"
     );
     assert_eq!(ask(2), Decision::Accept(Duration::ZERO), "another user notices nothing");
-    assert!(limiter.admit_stranger(&Origin::Stranger).is_ok() && limiter.admit_stranger(&Origin::Unproven).is_ok());
+    assert!(limiter.admit_unnamed(&Origin::Unnamed).is_ok() && limiter.admit_unnamed(&Origin::WithoutToken).is_ok());
     clock.pass(milliseconds(2));
     assert_eq!(ask(1), Decision::Accept(milliseconds(100)));
     clock.pass(Duration::from_secs(3600));
@@ -39,7 +39,7 @@ fn a_loop_is_delayed_and_a_crowd_is_rejected() {
 }
 
 #[test]
-fn connections_are_limited_by_user_and_strangers_are_one() {
+fn connections_are_limited_by_user_and_unnamed_users_are_one() {
     let clock = ManualClock::at(1_800_000_000);
     let limiter = RateLimiter::new(clock.clone());
     let accepted = |origin: &dyn Fn(u32) -> Origin| {
@@ -50,8 +50,8 @@ fn connections_are_limited_by_user_and_strangers_are_one() {
     let burst = usize::try_from(CONNECTIONS.burst).unwrap();
     assert_eq!(accepted(&|_| Origin::User(1)), burst);
     assert_eq!(accepted(&|_| Origin::User(2)), burst, "another user notices nothing");
-    assert_eq!(accepted(&|_| Origin::Stranger), burst, "however many users there are");
-    for unlimited in [Origin::Trusted, Origin::Unproven] {
+    assert_eq!(accepted(&|_| Origin::Unnamed), burst, "however many users there are");
+    for unlimited in [Origin::Trusted, Origin::WithoutToken] {
         assert_eq!(accepted(&|_| unlimited.clone()), 10_000, "{unlimited:?}");
     }
     clock.pass(Duration::from_millis(10));
@@ -63,14 +63,14 @@ fn connections_are_limited_by_user_and_strangers_are_one() {
 }
 
 #[test]
-fn strangers_are_rejected_at_once_and_costly_work_is_charged() {
+fn unnamed_users_are_rejected_at_once_and_costly_work_is_charged() {
     let clock = ManualClock::at(1_800_000_000);
     let limiter = RateLimiter::new(clock.clone());
     let accepted = (0..10_000)
-        .filter(|_| limiter.admit_stranger(&Origin::Stranger).is_ok())
+        .filter(|_| limiter.admit_unnamed(&Origin::Unnamed).is_ok())
         .count();
     assert_eq!(accepted, usize::try_from(BURST + 50).unwrap());
-    assert!(limiter.admit_stranger(&Origin::Unproven).is_ok(), "another listener");
+    assert!(limiter.admit_unnamed(&Origin::WithoutToken).is_ok(), "another listener");
     let charge = |cost| limiter.decide(Bucket::User(1), cost, REQUESTS);
     for _ in 0..10 {
         assert_eq!(charge(10), Decision::Accept(Duration::ZERO));

@@ -14,7 +14,7 @@ fn is_in(connections: &Connections, slot: &ConnectionSlot) -> bool {
 #[test]
 fn the_connection_that_was_idle_longest_is_evicted_and_other_users_keep_theirs() {
     let connections = Connections::default();
-    let other = connections.enter(Origin::Unproven).unwrap();
+    let other = connections.enter(Origin::WithoutToken).unwrap();
     let mut mine: Vec<ConnectionSlot> = (0..PER_ORIGIN)
         .map(|_| connections.enter(Origin::User(1)).unwrap())
         .collect();
@@ -46,23 +46,23 @@ fn a_connection_moves_to_the_slots_of_its_origin() {
     let camera = || Origin::Bearer("camera".into());
     let known: Vec<ConnectionSlot> = (0..PER_ORIGIN)
         .map(|_| {
-            let slot = connections.enter(Origin::Unproven).unwrap();
+            let slot = connections.enter(Origin::WithoutToken).unwrap();
             assert_eq!(slot.move_to(camera()), Ok(()));
             slot
         })
         .collect();
     // Connections without a token never displace those that have presented one.
-    let strangers: Vec<ConnectionSlot> = (0..1000)
-        .map(|_| connections.enter(Origin::Unproven).unwrap())
+    let without_token: Vec<ConnectionSlot> = (0..1000)
+        .map(|_| connections.enter(Origin::WithoutToken).unwrap())
         .collect();
     assert!(known.iter().all(|slot| is_in(&connections, slot)));
     let _busy: Vec<BusyGuard> = known.iter().map(ConnectionSlot::mark_busy).collect();
-    let last = strangers.last().unwrap();
+    let last = without_token.last().unwrap();
     assert_eq!(last.move_to(camera()), Err(NoSlotError));
     assert_eq!(last.move_to(Origin::Bearer("other".into())), Ok(()));
     assert_eq!(last.move_to(Origin::Bearer("other".into())), Ok(()), "once is enough");
     assert_eq!(
-        strangers[0].move_to(camera()),
+        without_token[0].move_to(camera()),
         Ok(()),
         "it was evicted, and ends by itself"
     );

@@ -68,7 +68,7 @@ impl Listener for Starved {
     }
 
     fn identify(&self, _: &DuplexStream) -> io::Result<Option<(Origin, &'static str)>> {
-        Ok(Some((Origin::Unproven, "a program")))
+        Ok(Some((Origin::WithoutToken, "a program")))
     }
 
     async fn serve_connection(listener: Rc<Self>, _: DuplexStream, _: &'static str, _: ConnectionSlot) {

@@ -132,7 +132,7 @@ fn count_stored(connection: &Connection, number: i64) -> rusqlite::Result<Stored
     Ok(count)
 }
 
-/// Size of a message, from the columns topic, payload's length and properties' length that follow the first column.
+/// Returns the size of a message, from the columns topic, payload's length and properties' length that follow the first column.
 pub(in crate::messages) fn row_size(row: &Row) -> rusqlite::Result<u64> {
     let topic = row.get_ref(1)?;
     Ok(stored_size(

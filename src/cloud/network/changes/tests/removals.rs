@@ -4,7 +4,7 @@ use super::super::routes::RTA_DST;
 use super::*;
 
 /// A link that a default route leads over.
-const WAY: u32 = 2;
+const DEFAULT_LINK: u32 = 2;
 /// A link of a container.
 const VETH: u32 = 9;
 const IPV4: u8 = 2;
@@ -20,7 +20,7 @@ fn route_to(kind: u16, family: u8, kind_of_route: u8, (destination, length): (&[
     if !gateway.is_empty() {
         body.extend(attribute(5, gateway));
     }
-    body.extend(attribute(4, &WAY.to_ne_bytes()));
+    body.extend(attribute(4, &DEFAULT_LINK.to_ne_bytes()));
     message(kind, &body)
 }
 
@@ -28,10 +28,10 @@ fn rule(kind: u16, family: u8, action: u8) -> Vec<u8> {
     message(kind, &[family, 0, 0, 0, 254, 0, 0, action, 0, 0, 0, 0])
 }
 
-/// Returns the news in the last datagram, if the link `WAY` has a default route.
+/// Returns the news in the last datagram, if the link `DEFAULT_LINK` has a default route.
 fn last_news(datagrams: &[Vec<u8>]) -> News {
     let mut changes = Changes::default();
-    changes.add_way(WAY);
+    changes.add_default_link(DEFAULT_LINK);
     datagrams.iter().fold(Nothing, |_, datagram| changes.take(datagram))
 }
 
@@ -39,35 +39,44 @@ fn last_news(datagrams: &[Vec<u8>]) -> News {
 fn a_lost_link_is_reported_if_a_route_used_it() {
     let point_to_point = UP | IFF_POINTOPOINT;
     for (name, datagrams, expected) in [
-        ("carrier lost", vec![link(RTM_NEWLINK, WAY, IFF_UP)], Gone),
-        ("set down", vec![link(RTM_NEWLINK, WAY, 0)], Gone),
-        ("removed", vec![link(RTM_DELLINK, WAY, UP)], Gone),
+        ("carrier lost", vec![link(RTM_NEWLINK, DEFAULT_LINK, IFF_UP)], Gone),
+        ("set down", vec![link(RTM_NEWLINK, DEFAULT_LINK, 0)], Gone),
+        ("removed", vec![link(RTM_DELLINK, DEFAULT_LINK, UP)], Gone),
         (
             "still no carrier",
-            vec![link(RTM_NEWLINK, WAY, IFF_UP), link(RTM_NEWLINK, WAY, IFF_UP)],
+            vec![
+                link(RTM_NEWLINK, DEFAULT_LINK, IFF_UP),
+                link(RTM_NEWLINK, DEFAULT_LINK, IFF_UP),
+            ],
             Nothing,
         ),
         (
             "set down after its carrier was lost, when its routes go",
-            vec![link(RTM_NEWLINK, WAY, IFF_UP), link(RTM_NEWLINK, WAY, 0)],
+            vec![
+                link(RTM_NEWLINK, DEFAULT_LINK, IFF_UP),
+                link(RTM_NEWLINK, DEFAULT_LINK, 0),
+            ],
             Gone,
         ),
         (
             "removed after it was set down",
-            vec![link(RTM_NEWLINK, WAY, 0), link(RTM_DELLINK, WAY, 0)],
+            vec![link(RTM_NEWLINK, DEFAULT_LINK, 0), link(RTM_DELLINK, DEFAULT_LINK, 0)],
             Nothing,
         ),
         (
             "a link that is down gets set up, without a carrier",
-            vec![link(RTM_NEWLINK, WAY, 0), link(RTM_NEWLINK, WAY, IFF_UP)],
+            vec![
+                link(RTM_NEWLINK, DEFAULT_LINK, 0),
+                link(RTM_NEWLINK, DEFAULT_LINK, IFF_UP),
+            ],
             Nothing,
         ),
         (
             "carrier lost again",
             vec![
-                link(RTM_NEWLINK, WAY, IFF_UP),
-                link(RTM_NEWLINK, WAY, UP),
-                link(RTM_NEWLINK, WAY, IFF_UP),
+                link(RTM_NEWLINK, DEFAULT_LINK, IFF_UP),
+                link(RTM_NEWLINK, DEFAULT_LINK, UP),
+                link(RTM_NEWLINK, DEFAULT_LINK, IFF_UP),
             ],
             Gone,
         ),
@@ -91,9 +100,9 @@ fn a_lost_link_is_reported_if_a_route_used_it() {
         (
             "an index that is used again is another link",
             vec![
-                link(RTM_DELLINK, WAY, UP),
-                link(RTM_NEWLINK, WAY, UP),
-                link(RTM_DELLINK, WAY, UP),
+                link(RTM_DELLINK, DEFAULT_LINK, UP),
+                link(RTM_NEWLINK, DEFAULT_LINK, UP),
+                link(RTM_DELLINK, DEFAULT_LINK, UP),
             ],
             Nothing,
         ),

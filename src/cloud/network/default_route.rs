@@ -15,7 +15,7 @@ const REJECT: u32 = 0x200;
 
 /// Reports the default route, once there was one.
 #[derive(Debug)]
-pub(super) struct WayOut {
+pub(super) struct DefaultRoute {
     reporter: NetworkReporter,
     has_proxy: bool,
     had_one: bool,
@@ -24,8 +24,8 @@ pub(super) struct WayOut {
 /// Reporter of this machine's network.
 pub type NetworkReporter = Reporter<NetworkPhase, NetworkDetails>;
 
-impl WayOut {
-    /// Creates the state before the first look.
+impl DefaultRoute {
+    /// Creates the state before the first check.
     pub(super) fn new(reporter: NetworkReporter, has_proxy: bool) -> Self {
         Self {
             reporter,
@@ -36,10 +36,10 @@ impl WayOut {
 
     /// Reads the routes, reports changes, and returns whether AWS may be reachable. A machine that never had a default route, or
     /// that has a proxy, may reach AWS in another way.
-    pub(super) fn look(&mut self, changes: &mut Changes) -> bool {
+    pub(super) fn check(&mut self, changes: &mut Changes) -> bool {
         let links = default_links();
         for index in links.iter().filter_map(|link| index(link)) {
-            changes.add_way(index);
+            changes.add_default_link(index);
         }
         let up = links_up(&links, changes);
         if self.has_proxy || up.is_empty() && !self.had_one {
