@@ -28,15 +28,18 @@ pub struct Match {
 }
 
 impl Subscriptions {
-    /// Adds a subscription with the QoS that was granted, replacing one with the same filter (MQTT-3.8.4-3). Returns whether its options
-    /// request retained messages now.
-    pub fn insert(&mut self, filter: String, options: SubscriptionOptions, identifier: Option<u32>) -> bool {
-        let before = self.0.insert(filter, Entry { options, identifier });
-        match options.retain_handling {
+    /// Returns whether SUBSCRIBE with this filter requests retained messages (MQTT-3.8.4-4).
+    pub fn wants_retained(&self, filter: &str, handling: RetainHandling) -> bool {
+        match handling {
             RetainHandling::Send => true,
-            RetainHandling::SendIfNew => before.is_none(),
+            RetainHandling::SendIfNew => !self.0.contains_key(filter),
             RetainHandling::DoNotSend => false,
         }
+    }
+
+    /// Adds a subscription with the QoS that was granted, replacing one with the same filter (MQTT-3.8.4-3).
+    pub fn insert(&mut self, filter: String, options: SubscriptionOptions, identifier: Option<u32>) {
+        self.0.insert(filter, Entry { options, identifier });
     }
 
     /// Removes the subscription with exactly this filter. Returns false if there is none (MQTT-3.10.4-1).
@@ -145,11 +148,8 @@ mod tests {
             ("b", RetainHandling::SendIfNew, false),
             ("c", RetainHandling::DoNotSend, false),
         ] {
-            assert_eq!(
-                all.insert(filter.into(), with(handling), None),
-                sent,
-                "{filter} {handling:?}"
-            );
+            assert_eq!(all.wants_retained(filter, handling), sent, "{filter} {handling:?}");
+            all.insert(filter.into(), with(handling), None);
         }
     }
 }

@@ -1,49 +1,50 @@
 //! Handles CONNECT: identifies the client and decides whether it may connect.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::client::{Client, Session};
-use super::counts::count;
+use super::deliver::Deliveries;
+use super::filters::ClientFilters;
 use super::identity::Identity;
+use super::mailbox::Mailbox;
 use super::options::options_of;
+use super::principal::Principal;
+use super::publish::Publisher;
 use super::refusal::Refusal;
 use super::registry::{ClientKey, Kept, session_name};
+use super::session::Session;
 use super::stored::StoredMessages;
+use super::subscribe::ClientSubscriptions;
 use super::will::check_will;
 use crate::local::access::Permission;
 use crate::local::caller::Caller;
+use crate::local::context::ApiContext;
 use crate::local::limits::Origin;
+use crate::local::listeners::ConnectionSlot;
 use crate::messages::{self, SessionRequest};
 use crate::mqtt::packet::Connect;
-use crate::mqtt::{Acceptance, Property, ProtocolVersion, ReasonCode, ServerOptions, Subscriptions};
+use crate::mqtt::{Acceptance, Property, ProtocolVersion, ReasonCode, ServerOptions};
 use crate::topic;
 
 /// AWS IoT accepts client identifiers of at most 128 bytes.
 const MAX_CLIENT_ID: usize = 128;
 
-impl Client {
-    /// Answers CONNECT; false if it is refused.
-    pub(super) async fn connect(&mut self, connect: &Connect) -> bool {
-        match self.accept(connect).await {
-            Ok(acceptance) => {
-                count(&self.context.mqtt.log.counts.connected);
-                self.server.accept(acceptance, tokio::time::Instant::now());
-                true
-            }
-            Err(refusal) => {
-                let name = describe(&self.identity, &connect.client_id);
-                self.context.mqtt.log.refuse_client(&name, &refusal.words);
-                self.server.refuse(refusal.code, Some(&refusal.words));
-                false
-            }
-        }
-    }
+/// Decides about the CONNECT of a connection.
+pub(super) struct Handshake<'a> {
+    pub(super) context: &'a Rc<ApiContext>,
+    pub(super) identity: &'a Identity,
+    pub(super) slot: &'a ConnectionSlot,
+    pub(super) mailbox: &'a Rc<Mailbox>,
+}
 
-    async fn accept(&mut self, connect: &Connect) -> Result<Acceptance, Refusal> {
+impl Handshake<'_> {
+    /// Returns the session of a client that may connect.
+    ///
+    /// # Errors
+    /// If it may not, or not now.
+    pub(super) async fn accept(&self, connect: &Connect) -> Result<(Session, Acceptance), Refusal> {
         let caller = self.authenticate(connect)?;
         check_client_id(&connect.client_id)?;
-        let context = self.context.clone();
+        let context = self.context;
         if !context.access.borrow().has_rule_for(&caller) {
             // The error names the missing rule, and the journal gets the decision.
             let topic = context.thing_name.known().unwrap_or_else(|| topic::THING.to_owned()) + "/#";
@@ -54,7 +55,7 @@ impl Client {
             Refusal::new(ReasonCode::SERVER_UNAVAILABLE, words)
         })?;
         if let Some(will) = &connect.will {
-            check_will(&context, &caller, will, &thing)?;
+            check_will(context, &caller, will, &thing)?;
         }
         let assigned = connect.client_id.is_empty().then(assign_client_id);
         let client_id = assigned.clone().unwrap_or_else(|| connect.client_id.clone());
@@ -63,14 +64,14 @@ impl Client {
             client_id,
         });
         let name: Rc<str> = describe(&self.identity_of(&caller), &key.client_id).into();
-        context.mqtt.registry.connect(&key, &self.mailbox, !connect.clean_start);
+        context.mqtt.registry.connect(&key, self.mailbox, !connect.clean_start);
         context.mqtt.registry.end_will(&key, connect.clean_start);
         let opened = context
             .inbox
             .open_session(self.session_request(&caller, &key, connect))
             .await;
         let opened = opened.map_err(|error| {
-            context.mqtt.registry.disconnect(&key, &self.mailbox);
+            context.mqtt.registry.disconnect(&key, self.mailbox);
             let refusal = Refusal::from(error);
             match refusal.code {
                 ReasonCode::UNSPECIFIED_ERROR => Refusal::new(ReasonCode::SERVER_UNAVAILABLE, refusal.words),
@@ -85,7 +86,7 @@ impl Client {
         }
         let Kept { sent, own } = context.mqtt.registry.begin_session(&key, opened.is_present);
         let reader: Rc<str> = caller.account().into();
-        let (weak_context, permitted, own_thing) = (Rc::downgrade(&context), caller.clone(), thing.clone());
+        let (weak_context, permitted, own_thing) = (Rc::downgrade(context), caller.clone(), thing.clone());
         let is_allowed = move |topic: &str| {
             weak_context.upgrade().is_some_and(|context| {
                 let thing = context.thing_name.known().unwrap_or_else(|| own_thing.clone());
@@ -102,35 +103,38 @@ impl Client {
             signal: self.mailbox.signal.clone(),
             is_allowed: Box::new(is_allowed),
         });
-        let mut subscriptions = Subscriptions::default();
+        let mut filters = ClientFilters {
+            own,
+            ..ClientFilters::default()
+        };
         for filter in &opened.filters {
             context.inbox.restore_client_filter(&inbox, filter);
-            subscriptions.insert(filter.filter.clone(), options_of(filter), filter.identifier);
+            let (name, options) = (filter.filter.clone(), options_of(filter));
+            filters.subscriptions.insert(name, options, filter.identifier);
         }
         // A client that is already connected keeps its slot.
         self.slot.mark_busy().keep();
-        self.session = Some(Session {
-            account: caller.message_account(),
-            reader,
-            caller,
-            key,
-            name,
-            thing,
-            inbox,
-            subscriptions,
-            subacks: Vec::new(),
-            in_flight: HashMap::new(),
-            own,
-            sequence: None,
-            stored: StoredMessages::new(sent, opened.last),
+        let session = Session {
+            principal: Principal {
+                context: context.clone(),
+                account: caller.message_account(),
+                reader,
+                caller,
+                key,
+                name,
+                connected_thing: thing,
+            },
+            publisher: Publisher::new(self.mailbox.clone()),
+            subscriptions: ClientSubscriptions::new(inbox, filters),
+            deliveries: Deliveries::new(StoredMessages::new(sent, opened.last)),
             pause: None,
-            dropped: 0,
-        });
-        Ok(Acceptance {
+        };
+        let acceptance = Acceptance {
             session_present: opened.is_present,
             assigned_client_id: assigned.filter(|_| connect.version == ProtocolVersion::V5),
             ..Acceptance::default()
-        })
+        };
+        Ok((session, acceptance))
     }
 
     fn session_request(&self, caller: &Caller, key: &ClientKey, connect: &Connect) -> SessionRequest {
@@ -147,7 +151,7 @@ impl Client {
 
     /// Returns the client's identity.
     fn authenticate(&self, connect: &Connect) -> Result<Caller, Refusal> {
-        if let Identity::Peer(caller) = &self.identity {
+        if let Identity::Peer(caller) = self.identity {
             return Ok(caller.clone());
         }
         let refuse = |words: &str| Refusal::new(ReasonCode::BAD_USER_NAME_OR_PASSWORD, words);
@@ -156,7 +160,7 @@ impl Client {
                 "CONNECT has no password: it must be the token of an access rule",
             ));
         };
-        let context = &self.context;
+        let context = self.context;
         let Some(holder) = context.mqtt.holder_of(&password.expose(), &context.loopback) else {
             context.audit.log_unknown_token();
             return Err(refuse("the password is none of the tokens that gatepost accepts"));
@@ -172,7 +176,7 @@ impl Client {
     }
 
     fn identity_of(&self, caller: &Caller) -> Identity {
-        match &self.identity {
+        match self.identity {
             Identity::Peer(_) => self.identity.clone(),
             Identity::Password(_) => Identity::Peer(caller.clone()),
         }
@@ -212,7 +216,7 @@ fn assign_client_id() -> String {
 }
 
 /// Names a client in messages.
-fn describe(identity: &Identity, client_id: &str) -> String {
+pub(super) fn describe(identity: &Identity, client_id: &str) -> String {
     match client_id.get(..MAX_CLIENT_ID).unwrap_or(client_id) {
         "" => identity.to_string(),
         shown => format!("{identity}, client ID {}", shown.escape_debug()),

@@ -12,7 +12,6 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client::Client;
-use super::deliver::CHECK_INTERVAL;
 use super::ending::end;
 use super::identity::Identity;
 use super::write_timer::WriteTimer;
@@ -140,18 +139,14 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
     let mut packets = 0;
     let most = client.context.mqtt.turns.packets();
     loop {
-        if let Some(resumes) = client.mailbox.taken_over() {
-            return Turn::End(Some(Box::new(client.server.take_over(resumes))));
-        }
-        client.answer_stored();
-        if let Some(close) = client.handle_filter_events() {
+        let now = Instant::now();
+        if let Some(close) = client.send_due(now) {
             return Turn::End(Some(Box::new(close)));
         }
-        let now = Instant::now();
-        client.answer_subscribes(now);
-        client.deliver();
-        if client.has_done() {
-            Box::pin(client.delete_stored()).await;
+        if let Some(session) = &mut client.session
+            && session.deliveries.has_done()
+        {
+            Box::pin(session.delete_stored()).await;
         }
         if client.is_paused(now) {
             return Turn::Idle;
@@ -159,19 +154,18 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
         let Some(action) = client.server.next(input, now) else {
             break;
         };
-        packets += 1;
+        packets += cost(&action);
         match action {
             Action::Publish(publish) => client.publish(publish),
-            Action::Acknowledged(packet_id, code) => client.acknowledged(packet_id, code),
+            Action::Acknowledged(packet_id, code) => client.acknowledge(packet_id, code),
             Action::Close(close) => return Turn::End(Some(close)),
             // On the heap, so that an idle connection has no room for what few packets ask for.
             action => {
-                if !Box::pin(handle_request(client, action)).await {
+                if !Box::pin(client.handle_request(action)).await {
                     return Turn::End(None);
                 }
             }
         }
-        packets += std::mem::take(&mut client.cost);
         if packets >= most {
             client.pace(packets, now);
             return Turn::More;
@@ -183,15 +177,14 @@ async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
     Turn::Idle
 }
 
-/// Handles CONNECT, SUBSCRIBE and UNSUBSCRIBE, whose answers may take a while. Returns false if CONNECT is refused.
-async fn handle_request(client: &mut Client, action: Action) -> bool {
-    match action {
-        Action::Connect(connect) => return client.connect(&connect).await,
-        Action::Subscribe(subscribe) => client.subscribe(subscribe).await,
-        Action::Unsubscribe(unsubscribe) => client.unsubscribe(&unsubscribe).await,
-        Action::Publish(_) | Action::Acknowledged(..) | Action::Close(_) => {}
-    }
-    true
+/// Returns the number of units by which a packet counts towards its turn and the rate of its account: each filter costs as much as a packet.
+fn cost(action: &Action) -> u32 {
+    let filters = match action {
+        Action::Subscribe(subscribe) => subscribe.subscriptions.len(),
+        Action::Unsubscribe(unsubscribe) => unsubscribe.filters.len(),
+        Action::Connect(_) | Action::Publish(_) | Action::Acknowledged(..) | Action::Close(_) => 0,
+    };
+    u32::try_from(filters).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// Waits until bytes are written or, if `reads`, read. Both are tried in one future, so that the socket need not be split.
@@ -227,50 +220,20 @@ fn reads(client: &mut Client, input: &BytesMut) -> bool {
 }
 
 /// Returns when a timer is due next, if nothing arrives before.
-fn next_deadline(client: &mut Client, timer: WriteTimer) -> Option<Instant> {
-    let times = [
-        client.server.deadline(),
-        client.suback_deadline(),
-        client.pause_end(),
-        timer.deadline(),
-        client.is_awaited().then(|| Instant::now() + CHECK_INTERVAL),
-    ];
+fn next_deadline(client: &Client, timer: WriteTimer) -> Option<Instant> {
+    let times = [client.deadline(Instant::now()), timer.deadline()];
     times.into_iter().flatten().min()
 }
 
 fn check_time(client: &mut Client, timer: WriteTimer) -> Option<Close> {
-    if timer.is_over(Instant::now()) {
-        client
-            .context
-            .mqtt
-            .log
-            .cut_client(&client.name(), "the client does not read");
+    let now = Instant::now();
+    if timer.is_over(now) {
+        let log = &client.context.mqtt.log;
+        log.cut_client(&client.name(), "the client does not read");
         client.server.output().clear();
         return Some(client.server.lost());
     }
-    client
-        .check_acknowledgements()
-        .or_else(|| client.server.check_time(Instant::now()))
-}
-
-impl Client {
-    /// Slows down reading from a client that sends more packets than its account may.
-    fn pace(&mut self, packets: u32, now: Instant) {
-        let Some(session) = &mut self.session else { return };
-        let delay = self.context.rate_limiter.packet_delay(&session.caller, packets);
-        session.pause = (!delay.is_zero()).then(|| now + delay);
-    }
-
-    fn pause_end(&self) -> Option<Instant> {
-        self.session.as_ref()?.pause.filter(|end| *end > Instant::now())
-    }
-
-    fn is_paused(&self, now: Instant) -> bool {
-        self.session
-            .as_ref()
-            .and_then(|session| session.pause)
-            .is_some_and(|end| end > now)
-    }
+    client.check_time(now)
 }
 
 #[cfg(test)]

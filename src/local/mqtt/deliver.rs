@@ -1,15 +1,17 @@
-//! Delivers messages to clients, and disconnects clients that do not acknowledge them.
+//! Delivers messages of the inbox to a client, and tracks which of them it has not acknowledged.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::client::{Client, InFlight, Session};
 use super::counts::{add, count};
-use super::stored::packet_id;
-use crate::messages::QueuedMessage;
-use crate::mqtt::{Close, Delivery, NotDelivered, ReasonCode, Server};
+use super::principal::Principal;
+use super::stored::{StoredMessages, packet_id};
+use super::subscribe::ClientSubscriptions;
+use crate::messages::{AckGuard, ClientInbox, QueuedMessage};
+use crate::mqtt::{Delivery, Match, NotDelivered, ReasonCode, Server};
 use crate::qos::Qos;
 
 /// A client is disconnected if it has not acknowledged a message for this long. AWS gets its acknowledgements in the order of the messages,
@@ -20,158 +22,113 @@ const BLOCKING_ACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval between checks of these limits.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-impl Client {
+/// A message that was sent and not acknowledged.
+struct InFlight {
+    ack: AckGuard,
+    /// The number of a stored message.
+    stored: Option<i64>,
+    since: Instant,
+}
+
+/// The messages of the inbox that a client is sent.
+pub(super) struct Deliveries {
+    /// Messages that were sent and not acknowledged, by packet identifier.
+    in_flight: HashMap<u16, InFlight>,
+    /// Messages that the session has stored.
+    stored: StoredMessages,
+    /// The inbox's number of dropped messages when it was last read.
+    dropped: u64,
+}
+
+/// The result of sending a message: its packet identifier at QoS 1. `None` if the client must not get it.
+type Sent = Option<Option<u16>>;
+
+impl Deliveries {
+    pub(super) fn new(stored: StoredMessages) -> Self {
+        Self {
+            in_flight: HashMap::new(),
+            stored,
+            dropped: 0,
+        }
+    }
+
     /// Sends as many messages from the inbox as the client accepts now.
-    pub(super) fn deliver(&mut self) {
-        let now = self.context.inbox.now();
-        let log = &self.context.mqtt.log;
-        let Some(session) = &mut self.session else { return };
-        while let Some(queued) = session.inbox.next_message() {
-            let is_own = session.is_own(&queued);
-            match send(&mut self.server, session, &queued, is_own, now) {
+    pub(super) fn send(&mut self, principal: &Principal, subscriptions: &mut ClientSubscriptions, server: &mut Server) {
+        let now = principal.context.inbox.now();
+        let log = &principal.context.mqtt.log;
+        let ClientSubscriptions { inbox, filters, .. } = subscriptions;
+        while let Some(queued) = inbox.next_message() {
+            let is_own = filters.is_own(&queued.message, Instant::now());
+            // The subscription may have ended since the message was queued.
+            let outcome = match filters.find(&queued.message, is_own) {
+                Some(found) => self.send_one(&queued, &found, server, now),
+                None => Ok(None),
+            };
+            match outcome {
                 Ok(sent) => {
-                    if let Some(own) = session.own.as_mut().filter(|_| is_own) {
-                        own.take(&queued.message.topic, &queued.message.payload);
+                    if is_own {
+                        filters.forget_own(&queued.message);
                     }
                     if sent.is_some() {
                         count(&log.counts.delivered);
                     }
-                    session.record(queued, sent);
+                    self.record(queued, sent);
                 }
                 Err(NotDelivered::TooLarge) => {
-                    log.drop_delivery(&session.name, "it accepts no packet of that size");
-                    session.record(queued, None);
+                    log.drop_delivery(&principal.name, "it accepts no packet of that size");
+                    self.record(queued, None);
                 }
                 Err(NotDelivered::WindowFull | NotDelivered::BufferFull | NotDelivered::NotConnected) => {
-                    session.inbox.put_back(queued);
+                    inbox.put_back(queued);
                     break;
                 }
             }
         }
-        let dropped = session.inbox.dropped();
-        if dropped > session.dropped {
+        let dropped = inbox.dropped();
+        if dropped > self.dropped {
             let why = "it does not read as fast as messages at quality of service 0 come";
-            log.drop_delivery(&session.name, why);
-            add(&log.counts.delivery_dropped, dropped - session.dropped - 1);
-            session.dropped = dropped;
+            log.drop_delivery(&principal.name, why);
+            add(&log.counts.delivery_dropped, dropped - self.dropped - 1);
+            self.dropped = dropped;
         }
     }
 
-    /// Handles PUBACK. A PUBACK with a failure code means that the client does not have the message.
-    pub(super) fn acknowledged(&mut self, packet_id: u16, code: ReasonCode) {
-        let in_flight = self
-            .session
-            .as_mut()
-            .and_then(|session| session.in_flight.remove(&packet_id));
-        let Some(in_flight) = in_flight else { return };
-        if !code.is_failure() {
-            in_flight.ack.mark_taken();
-        }
-        // A message that the client refuses is not sent again (MQTT-4.4.0-2).
-        if let Some(session) = &mut self.session {
-            session.stored.done.extend(in_flight.stored);
-        }
-    }
-
-    /// Whether there are stored messages to delete.
-    pub(super) fn has_done(&self) -> bool {
-        let session = self.session.as_ref();
-        session.is_some_and(|session| !session.stored.done.is_empty())
-    }
-
-    /// Deletes the stored messages that the client has acknowledged.
-    pub(super) async fn delete_stored(&mut self) {
-        let Some(session) = &mut self.session else { return };
-        let done = std::mem::take(&mut session.stored.done);
-        if let Some(name) = session.inbox.durable_name().filter(|_| !done.is_empty()) {
-            self.context.inbox.acknowledge_stored(name, done).await;
-        }
-    }
-
-    /// Returns whether messages wait for the client, so that its time limit applies.
-    pub(super) fn is_awaited(&self) -> bool {
-        let session = self.session.as_ref();
-        session.is_some_and(|session| !session.in_flight.is_empty() || session.inbox.oldest().is_some())
-    }
-
-    /// Ends the connection if the client does not accept or acknowledge its messages.
-    pub(super) fn check_acknowledgements(&mut self) -> Option<Close> {
-        let session = self.session.as_ref()?;
-        let in_flight = session.in_flight.values().filter(|one| one.ack.is_required());
-        let oldest = in_flight.map(|one| (one.since, one.ack.blocks_others()));
-        let queued = session.inbox.oldest();
-        let is_late = oldest.chain(queued).any(|(since, blocks_others)| {
-            let limit = if blocks_others {
-                BLOCKING_ACK_TIMEOUT
-            } else {
-                ACK_TIMEOUT
-            };
-            since.elapsed() >= limit
-        });
-        if !is_late {
-            return None;
-        }
-        let words = "the client does not take or acknowledge its messages";
-        self.context.inbox.ban_client(&session.inbox);
-        self.context.mqtt.log.cut_client(&self.name(), words);
-        Some(self.server.disconnect(ReasonCode::QUOTA_EXCEEDED, Some(words)))
-    }
-}
-
-/// The result of sending a message: its packet identifier at QoS 1.
-type Sent = Option<Option<u16>>;
-
-/// Sends a message. Returns `None` if the client must not get it.
-fn send(
-    server: &mut Server,
-    session: &Session,
-    queued: &QueuedMessage,
-    is_own: bool,
-    now: SystemTime,
-) -> Result<Sent, NotDelivered> {
-    let message = &queued.message;
-    let topic = message.topic.as_str();
-    let found = session.subscriptions.matching(topic, message.qos, false, is_own);
-    // The subscription may have ended since the message was queued.
-    let Some(found) = found else { return Ok(None) };
-    let mut properties = Cow::Borrowed(&message.properties);
-    if let (Some((_, received)), Some(expiry)) = (queued.stored, message.properties.message_expiry) {
-        let age = now.duration_since(received).unwrap_or_default().as_secs();
-        let left = u64::from(expiry).saturating_sub(age);
-        if left == 0 {
-            return Ok(None);
-        }
-        properties.to_mut().message_expiry = u32::try_from(left).ok();
-    }
-    let delivery = Delivery {
-        topic: &message.topic,
-        qos: found.qos,
-        // AWS clears the flag of messages that it sends because of an existing subscription.
-        retain: message.retained,
-        subscription_identifiers: &found.identifiers,
-        properties: &properties,
-        payload: &message.payload,
-    };
-    let Some((number, _)) = queued.stored.filter(|_| found.qos > Qos::AtMostOnce) else {
-        return server.deliver(&delivery).map(Some);
-    };
-    let packet_id = packet_id(number);
-    match session.stored.is_sent(number) {
-        true => server.redeliver(packet_id, &delivery)?,
-        false => server.deliver_as(packet_id, &delivery)?,
-    }
-    Ok(Some(Some(packet_id)))
-}
-
-impl Session {
-    /// Returns whether the message is one that this client published and AWS sends back. This matters only to subscriptions with No Local.
-    fn is_own(&mut self, queued: &QueuedMessage) -> bool {
+    /// Sends a message, unless it has expired.
+    fn send_one(
+        &self,
+        queued: &QueuedMessage,
+        found: &Match,
+        server: &mut Server,
+        now: SystemTime,
+    ) -> Result<Sent, NotDelivered> {
         let message = &queued.message;
-        let Some(own) = self.own.as_mut().filter(|_| !message.retained) else {
-            return false;
+        let mut properties = Cow::Borrowed(&message.properties);
+        if let (Some((_, received)), Some(expiry)) = (queued.stored, message.properties.message_expiry) {
+            let age = now.duration_since(received).unwrap_or_default().as_secs();
+            let left = u64::from(expiry).saturating_sub(age);
+            if left == 0 {
+                return Ok(None);
+            }
+            properties.to_mut().message_expiry = u32::try_from(left).ok();
+        }
+        let delivery = Delivery {
+            topic: &message.topic,
+            qos: found.qos,
+            // AWS clears the flag of messages that it sends because of an existing subscription.
+            retain: message.retained,
+            subscription_identifiers: &found.identifiers,
+            properties: &properties,
+            payload: &message.payload,
         };
-        self.subscriptions.has_no_local(&message.topic)
-            && own.contains(&message.topic, &message.payload, Instant::now())
+        let Some((number, _)) = queued.stored.filter(|_| found.qos > Qos::AtMostOnce) else {
+            return server.deliver(&delivery).map(Some);
+        };
+        let packet_id = packet_id(number);
+        match self.stored.is_sent(number) {
+            true => server.redeliver(packet_id, &delivery)?,
+            false => server.deliver_as(packet_id, &delivery)?,
+        }
+        Ok(Some(Some(packet_id)))
     }
 
     /// Records that a message was sent, or will not be sent at all.
@@ -196,4 +153,54 @@ impl Session {
             (None, _) => self.stored.done.extend(number),
         }
     }
+
+    /// Handles PUBACK. A PUBACK with a failure code means that the client does not have the message.
+    pub(super) fn acknowledge(&mut self, packet_id: u16, code: ReasonCode) {
+        let Some(in_flight) = self.in_flight.remove(&packet_id) else {
+            return;
+        };
+        if !code.is_failure() {
+            in_flight.ack.mark_taken();
+        }
+        // A message that the client refuses is not sent again (MQTT-4.4.0-2).
+        self.stored.done.extend(in_flight.stored);
+    }
+
+    /// Whether there are stored messages to delete.
+    pub(super) fn has_done(&self) -> bool {
+        !self.stored.done.is_empty()
+    }
+
+    /// Takes the numbers of the stored messages to delete.
+    pub(super) fn take_done(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.stored.done)
+    }
+
+    /// Returns the number of the last message that was sent, for the next connection.
+    pub(super) fn watermark(&self) -> i64 {
+        self.stored.watermark()
+    }
+
+    /// Returns whether messages wait for the client, so that its time limit applies.
+    pub(super) fn is_awaited(&self, inbox: &ClientInbox) -> bool {
+        !self.in_flight.is_empty() || inbox.oldest().is_some()
+    }
+
+    /// Returns whether the client has not acknowledged a message in time, or not taken the oldest one of its queue: when that was queued,
+    /// and whether AWS waits for it.
+    pub(super) fn is_late(&self, queued: Option<(Instant, bool)>, now: Instant) -> bool {
+        let in_flight = self.in_flight.values().filter(|one| one.ack.is_required());
+        let sent = in_flight.map(|one| (one.since, one.ack.blocks_others()));
+        sent.chain(queued).any(|(since, blocks_others)| {
+            let limit = if blocks_others {
+                BLOCKING_ACK_TIMEOUT
+            } else {
+                ACK_TIMEOUT
+            };
+            now.duration_since(since) >= limit
+        })
+    }
 }
+
+#[cfg(test)]
+mod tests;

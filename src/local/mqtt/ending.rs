@@ -2,8 +2,10 @@
 
 use tokio::task::spawn_local;
 
-use super::client::{Client, Session};
+use super::client::Client;
 use super::registry::Kept;
+use super::session::Session;
+use super::subscribe::ClientSubscriptions;
 use super::will;
 use crate::mqtt::{Close, CloseCause, ReasonCode};
 
@@ -22,23 +24,35 @@ pub(super) fn end(mut client: Client, close: Option<Close>) {
         cause => log::debug!("local-mqtt: {name}: {cause}"),
     }
     let Some(session) = client.session.take() else { return };
-    let is_current = client.context.mqtt.registry.disconnect(&session.key, &client.mailbox);
+    let Session {
+        principal,
+        subscriptions,
+        mut deliveries,
+        ..
+    } = session;
+    let key = &principal.key;
+    let is_current = client.context.mqtt.registry.disconnect(key, &client.mailbox);
     // Programs reconnect at once when gatepost restarts, so publishing their wills would be wrong.
     let is_ending = matches!(close.cause, CloseCause::ByServer(ReasonCode::SERVER_SHUTTING_DOWN));
     if let Some(due) = close.will.filter(|_| !is_ending) {
-        will::publish_due(&client.context, &session, due);
+        will::publish_due(&principal, due);
     }
-    let Some(name) = session.inbox.durable_name().map(str::to_owned) else {
+    let ClientSubscriptions { inbox, filters, .. } = subscriptions;
+    let Some(name) = inbox.durable_name().map(str::to_owned) else {
         return;
     };
-    let Session { key, stored, own, .. } = session;
-    let (context, expiry, sent) = (client.context.clone(), close.session_expiry, Some(stored.watermark()));
+    let (context, expiry) = (client.context.clone(), close.session_expiry);
     if is_current && expiry > 0 {
-        context.mqtt.registry.keep(key.as_ref().clone(), Kept { sent, own });
+        let kept = Kept {
+            sent: Some(deliveries.watermark()),
+            own: filters.own,
+        };
+        context.mqtt.registry.keep(key.as_ref().clone(), kept);
     }
+    let (key, done) = (key.clone(), deliveries.take_done());
     spawn_local(async move {
-        if !stored.done.is_empty() {
-            context.inbox.acknowledge_stored(&name, stored.done).await;
+        if !done.is_empty() {
+            context.inbox.acknowledge_stored(&name, done).await;
         }
         // A later connection of the same client may already have the session.
         if is_current && !context.mqtt.registry.is_connected(&key) {

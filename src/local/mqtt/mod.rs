@@ -2,8 +2,9 @@
 //! the one session with AWS.
 //!
 //! `listeners/mqtt` accepts connections and identifies their peers. `connection` drives the protocol (`crate::mqtt::Server`) of one
-//! connection in one task: `connect` decides about CONNECT, `publish` and `publish_queue` pass messages to the outbox, `subscribe` and
-//! `deliver` bring messages from the inbox, `will` publishes wills. A session that outlives its connection is a durable subscription of the
+//! connection (`client`) in one task: `connect` decides about CONNECT and creates the `session` of an identified client (`principal`).
+//! `publish` and `publish_queue` pass its messages to the outbox, `subscribe`, `filters` and `deliver` bring it messages from the inbox, `will`
+//! publishes its will. A session that outlives its connection is a durable subscription of the
 //! inbox; `stored` derives the packet identifiers of its messages. The connections share `state`.
 //! `listener_status` says whether programs can connect, and `held_socket` keeps the port through reloads and restarts.
 
@@ -13,6 +14,7 @@ mod connection;
 mod counts;
 mod deliver;
 mod ending;
+mod filters;
 mod held_socket;
 mod identity;
 mod listener_status;
@@ -22,14 +24,18 @@ mod options;
 mod overload;
 mod own;
 mod pending_suback;
+mod principal;
 mod publish;
 mod publish_queue;
 mod qos0_queue;
 mod refusal;
 mod registry;
+mod session;
 mod state;
 mod stored;
 mod subscribe;
+#[cfg(test)]
+mod testing;
 mod tokens;
 mod topics;
 mod turns;

@@ -1,44 +1,66 @@
 //! Handles PUBLISH of clients: checks it as over HTTP, then passes it to the outbox or, at QoS 0, to the session.
 
+use std::rc::Rc;
+
 use tokio::time::Instant;
 
-use super::client::Client;
+use super::filters::ClientFilters;
+use super::mailbox::Mailbox;
+use super::principal::Principal;
 use super::publish_queue::Submission;
 use super::refusal::Refusal;
 use super::topics::resolve_topic;
 use crate::local::access::Permission;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
-use crate::messages::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, SubmitError};
+use crate::messages::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Sequence};
 use crate::mqtt::packet::Publish;
-use crate::mqtt::{ProtocolVersion, ReasonCode};
+use crate::mqtt::{ProtocolVersion, ReasonCode, Server};
 use crate::status::SessionPhase;
 use crate::topic;
 
-impl Client {
-    /// Handles a message of the client. Its PUBACK follows once it is on the disk.
-    pub(super) fn publish(&mut self, publish: Publish) {
-        let Some(session) = &mut self.session else { return };
-        let thing = session.thing(&self.context);
+/// Passes the messages of one connection on, and answers them.
+pub(super) struct Publisher {
+    /// Receives the outcomes of messages at QoS 1.
+    mailbox: Rc<Mailbox>,
+    /// The messages of a connection over MQTT 3.1.1, where a message that is not accepted ends it, once there are some.
+    sequence: Option<Sequence>,
+}
+
+impl Publisher {
+    pub(super) fn new(mailbox: Rc<Mailbox>) -> Self {
+        Self {
+            mailbox,
+            sequence: None,
+        }
+    }
+
+    /// Passes a message on. Its PUBACK follows once it is on the disk.
+    pub(super) fn publish(
+        &mut self,
+        publish: Publish,
+        principal: &Principal,
+        filters: &mut ClientFilters,
+        server: &mut Server,
+    ) {
+        let context = &principal.context;
         let (packet_id, topic) = (publish.packet_id, publish.topic.clone());
-        let message = match check_message(&self.context, &session.caller, publish, &thing) {
+        let message = match check_message(context, &principal.caller, publish, &principal.thing()) {
             Ok(message) => message,
-            Err(refusal) => return self.refuse_message(packet_id, &topic, &refusal),
+            Err(refusal) => return refuse(packet_id, &topic, &refusal, principal, server),
         };
-        let mqtt = &self.context.mqtt;
-        let is_online = self.context.board.session.borrow().phase == SessionPhase::Connected;
-        if (packet_id.is_some() || is_online) && session.subscriptions.has_no_local(&message.topic) {
-            let (topic, payload) = (&message.topic, &message.payload);
-            let own = session.own.get_or_insert_default();
-            own.add(topic, payload, packet_id.is_none(), Instant::now());
+        let mqtt = &context.mqtt;
+        let is_online = context.board.session.borrow().phase == SessionPhase::Connected;
+        if packet_id.is_some() || is_online {
+            filters.remember_own(&message, packet_id.is_none(), Instant::now());
         }
         match packet_id {
             Some(packet_id) => mqtt.publish_queue.push(Submission {
                 message,
-                account: session.account.clone(),
-                sequence: match self.server.version() {
+                account: principal.account.clone(),
+                sequence: match server.version() {
                     ProtocolVersion::V5 => None,
-                    ProtocolVersion::V3_1_1 => Some(session.sequence.get_or_insert_default().clone()),
+                    ProtocolVersion::V3_1_1 => Some(self.sequence.get_or_insert_default().clone()),
                 },
                 answer_to: Some((self.mailbox.clone(), packet_id)),
             }),
@@ -46,7 +68,7 @@ impl Client {
                 mqtt.log.drop_qos0("the MQTT session with AWS is not connected");
             }
             None => {
-                if !mqtt.qos0_queue.push(message, &session.reader) {
+                if !mqtt.qos0_queue.push(message, &principal.reader) {
                     mqtt.log.drop_qos0("too many wait for the session");
                 }
             }
@@ -54,27 +76,22 @@ impl Client {
     }
 
     /// Sends PUBACK for the messages whose outcome is known.
-    pub(super) fn answer_stored(&mut self) {
+    pub(super) fn answer_stored(&self, principal: &Principal, server: &mut Server) {
         for (packet_id, outcome) in self.mailbox.take_stored() {
             match outcome {
-                Ok(()) => self.server.puback(packet_id, ReasonCode::SUCCESS, None),
-                Err(error) => self.refuse_stored(packet_id, error),
+                Ok(()) => server.puback(packet_id, ReasonCode::SUCCESS, None),
+                Err(error) => refuse(Some(packet_id), "", &Refusal::from(error), principal, server),
             }
         }
     }
+}
 
-    fn refuse_stored(&mut self, packet_id: u16, error: SubmitError) {
-        let refusal = Refusal::from(error);
-        self.refuse_message(Some(packet_id), "", &refusal);
-    }
-
-    /// Refuses a message: with a reason code in MQTT 5, by ending the connection in MQTT 3.1.1. At QoS 0 there is no answer.
-    fn refuse_message(&mut self, packet_id: Option<u16>, topic: &str, refusal: &Refusal) {
-        let name = self.name();
-        self.context.mqtt.log.refuse_message(&name, topic, &refusal.words);
-        if let Some(packet_id) = packet_id {
-            self.server.puback(packet_id, refusal.code, Some(&refusal.words));
-        }
+/// Refuses a message: with a reason code in MQTT 5, by ending the connection in MQTT 3.1.1. At QoS 0 there is no answer.
+fn refuse(packet_id: Option<u16>, topic: &str, refusal: &Refusal, principal: &Principal, server: &mut Server) {
+    let log = &principal.context.mqtt.log;
+    log.refuse_message(&principal.name, topic, &refusal.words);
+    if let Some(packet_id) = packet_id {
+        server.puback(packet_id, refusal.code, Some(&refusal.words));
     }
 }
 

@@ -1,17 +1,15 @@
 //! Wills: the messages that gatepost publishes for clients whose connection is lost.
 
-use std::rc::Rc;
-
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use super::client::Session;
+use super::principal::Principal;
 use super::publish::check_message;
 use super::publish_queue::Submission;
 use super::refusal::Refusal;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
-use crate::messages::{Account, Message};
+use crate::messages::Message;
 use crate::mqtt::DueWill;
 use crate::mqtt::packet::{Publish, Will};
 use crate::qos::Qos;
@@ -19,12 +17,7 @@ use crate::qos::Qos;
 /// A will that is due now or after its delay.
 #[derive(Clone)]
 struct Publication {
-    context: Rc<ApiContext>,
-    caller: Caller,
-    account: Account,
-    reader: Rc<str>,
-    name: Rc<str>,
-    thing: String,
+    principal: Principal,
     will: Will,
 }
 
@@ -39,14 +32,9 @@ pub(super) fn check_will(context: &ApiContext, caller: &Caller, will: &Will, thi
 }
 
 /// Publishes a will after its delay, unless the session is resumed before.
-pub(super) fn publish_due(context: &Rc<ApiContext>, session: &Session, due: DueWill) {
+pub(super) fn publish_due(principal: &Principal, due: DueWill) {
     let publication = Publication {
-        context: context.clone(),
-        caller: session.caller.clone(),
-        account: session.account.clone(),
-        reader: session.reader.clone(),
-        name: session.name.clone(),
-        thing: session.thing(context),
+        principal: principal.clone(),
         will: *due.will,
     };
     if due.delay.is_zero() {
@@ -58,36 +46,30 @@ pub(super) fn publish_due(context: &Rc<ApiContext>, session: &Session, due: DueW
         publish(&publication);
     });
     let publish_now = Box::new(move || publish(&at_once));
-    context
-        .mqtt
-        .registry
-        .add_will(session.key.as_ref().clone(), waiting, publish_now);
+    let registry = &principal.context.mqtt.registry;
+    registry.add_will(principal.key.as_ref().clone(), waiting, publish_now);
 }
 
 /// Publishes a will if the current rules allow its topic.
 fn publish(publication: &Publication) {
-    let Publication {
-        context,
-        caller,
-        account,
-        reader,
-        name,
-        thing,
-        will,
-    } = publication;
-    let message: Message = match check_message(context, caller, will_as_publish(will), thing) {
+    let Publication { principal, will } = publication;
+    let Principal { context, caller, .. } = principal;
+    let message: Message = match check_message(context, caller, will_as_publish(will), &principal.thing()) {
         Ok(message) => message,
-        Err(refusal) => return context.mqtt.log.refuse_message(name, &will.topic, &refusal.words),
+        Err(refusal) => {
+            let log = &context.mqtt.log;
+            return log.refuse_message(&principal.name, &will.topic, &refusal.words);
+        }
     };
     if will.qos == Qos::AtMostOnce {
-        if !context.mqtt.qos0_queue.push(message, reader) {
+        if !context.mqtt.qos0_queue.push(message, &principal.reader) {
             context.mqtt.log.drop_qos0("too many wait for the session");
         }
         return;
     }
     context.mqtt.publish_queue.push(Submission {
         message,
-        account: account.clone(),
+        account: principal.account.clone(),
         sequence: None,
         answer_to: None,
     });
