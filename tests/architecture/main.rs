@@ -1,4 +1,4 @@
-//! Compares docs/architecture.md with the source: layers, circles between files, and the length of files.
+//! Compares docs/architecture.md with the source: layers, circles between files, types that are spread over files, and the length of files.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 
 mod document;
 mod graph;
+mod impl_files;
 mod long_files;
 mod source;
 
@@ -88,4 +89,56 @@ fn no_files_import_from_each_other_in_a_circle() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Types that have methods outside the file that defines them, each with its reason: crate, type, reason.
+const SPREAD_TYPES: [(&str, &str, &str); 15] = [
+    (
+        "gatepost",
+        "cloud::enrolment::rotation::machine::Rotation",
+        "not split yet",
+    ),
+    ("gatepost", "messages::inbox::Inbox", "not split yet"),
+    ("gatepost", "messages::outbox::Outbox", "not split yet"),
+    ("gatepost", "mqtt::client::Client", "not split yet"),
+    ("gatepost", "mqtt::server::Server", "not split yet"),
+    ("gatepost", "token::thread::Owner", "not split yet"),
+    ("gatepost", "token::uri::KeyUri", "not split yet"),
+    ("gatepost-client", "aws_files::file::FileContents", "not split yet"),
+    ("cloudlet", "account::data::Account", "not split yet"),
+    ("cloudlet", "cloudlet::Cloudlet", "not split yet"),
+    ("cloudlet", "policy::named::Policy", "not split yet"),
+    ("cloudlet", "provisioning::template::Template", "not split yet"),
+    ("the end-to-end tests", "enrolment::Enrolling", "not split yet"),
+    ("the end-to-end tests", "sdks::Machine", "not split yet"),
+    ("the end-to-end tests", "support::world::World", "not split yet"),
+];
+
+#[test]
+fn the_methods_of_a_type_are_in_the_file_that_defines_it() {
+    let mut found = Vec::new();
+    let mut excused = Vec::new();
+    for (crate_name, parsed) in crates() {
+        for (defined_in, name, others) in parsed.impl_files().spread() {
+            let full_name = format!("{}::{name}", parsed.name(defined_in));
+            match SPREAD_TYPES
+                .iter()
+                .find(|(listed, type_, _)| (*listed, *type_) == (crate_name, &full_name))
+            {
+                Some(exception) => excused.push(exception),
+                None => {
+                    let others: Vec<_> = others.iter().map(|file| parsed.name(*file)).collect();
+                    found.push(format!("    {crate_name}: {full_name}, also in {}", others.join(", ")));
+                }
+            }
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "types with methods outside the file that defines them:\n{}\nGive the fields that these methods use a type of their own, in a \
+         file of its own; or move the methods to the type.",
+        found.join("\n")
+    );
+    let stale: Vec<_> = SPREAD_TYPES.iter().filter(|one| !excused.contains(one)).collect();
+    assert!(stale.is_empty(), "take these from the list: {stale:?}");
 }

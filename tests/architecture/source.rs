@@ -6,7 +6,9 @@ use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree};
+use syn::{Attribute, Item, ItemImpl, ItemMod, ItemUse, Macro, UseTree};
+
+use crate::impl_files::{self, ImplFiles};
 
 type ModulePath = Vec<String>;
 
@@ -28,6 +30,8 @@ struct Module {
     globs: Vec<Vec<String>>,
     /// The paths in the source, unchanged.
     paths: BTreeSet<Vec<String>>,
+    /// The types that `impl` blocks are for.
+    implemented: BTreeSet<Vec<String>>,
 }
 
 impl Crate {
@@ -56,6 +60,19 @@ impl Crate {
     /// Returns pairs of a file and another one whose items it uses.
     pub fn edges(&self) -> &BTreeSet<(usize, usize)> {
         &self.edges
+    }
+
+    /// Returns in which files each type has its `impl` blocks.
+    pub fn impl_files(&self) -> ImplFiles {
+        let mut found = ImplFiles::default();
+        for (at, module) in &self.modules {
+            for path in &module.implemented {
+                if let Some((defined_in, name)) = self.resolve(at, path, 0) {
+                    found.add(defined_in, &name, module.file);
+                }
+            }
+        }
+        found
     }
 
     /// Returns the modules at the crate's root.
@@ -121,7 +138,7 @@ impl Crate {
         let mut edges = BTreeSet::new();
         for (at, module) in &self.modules {
             let imports = module.imports.values().chain(&module.globs).chain(&module.paths);
-            let targets = imports.filter_map(|path| self.resolve(at, path, 0));
+            let targets = imports.filter_map(|path| self.resolve(at, path, 0).map(|(file, _)| file));
             edges.extend(
                 targets
                     .filter(|file| *file != module.file)
@@ -131,8 +148,9 @@ impl Crate {
         self.edges = edges;
     }
 
-    /// Returns the file that defines the item which `path` refers to in the module `at`; `None` if that is a module or in another crate.
-    fn resolve(&self, at: &[String], path: &[String], depth: usize) -> Option<usize> {
+    /// Returns the file that defines the item which `path` refers to in the module `at`, and the item's name there; `None` if that is a
+    /// module or in another crate.
+    fn resolve(&self, at: &[String], path: &[String], depth: usize) -> Option<(usize, String)> {
         let module = self.modules.get(at)?;
         let (first, rest) = path.split_first()?;
         // Two modules that import a name from each other would cause an endless loop.
@@ -143,9 +161,9 @@ impl Crate {
             "crate" => self.resolve(&[], rest, depth + 1),
             "self" => self.resolve(at, rest, depth + 1),
             "super" => self.resolve(&at[..at.len().checked_sub(1)?], rest, depth + 1),
-            "*" => Some(module.file),
+            "*" => Some((module.file, first.clone())),
             name if module.children.contains(name) => self.resolve(&[at, path.get(..1)?].concat(), rest, depth + 1),
-            name if module.items.contains(name) => Some(module.file),
+            name if module.items.contains(name) => Some((module.file, first.clone())),
             name => match module.imports.get(name) {
                 // `use name::name;` of another crate.
                 Some(target) if target.first() == path.first() => None,
@@ -206,6 +224,11 @@ impl Module {
 impl<'a> Visit<'a> for Module {
     fn visit_item_use(&mut self, item: &'a ItemUse) {
         self.import(&item.tree, &[]);
+    }
+
+    fn visit_item_impl(&mut self, item: &'a ItemImpl) {
+        self.implemented.extend(impl_files::implemented(item));
+        visit::visit_item_impl(self, item);
     }
 
     fn visit_path(&mut self, path: &'a syn::Path) {
