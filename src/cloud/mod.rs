@@ -18,6 +18,7 @@ mod secret_file;
 mod session;
 mod state_file;
 pub mod sts;
+mod task_context;
 pub mod web_identity;
 
 use std::io;
@@ -26,26 +27,22 @@ use std::sync::mpsc;
 
 use rustls::RootCertStore;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 pub use probe::{Probe, prove_server};
 pub use session::{PresenceReport, SessionInputs, SessionReporters};
 
 use self::connector::Connector;
-use self::credentials::{Provider, Refreshers, SuccessRecord, Triggers};
-use self::enrolment::{EnrolmentInputs, EnrolmentTask, RotationInputs, RotationTask};
-use self::jitp::Provisioning;
+use self::credentials::Refreshers;
+use self::enrolment::{EnrolmentTask, RotationTask};
 use self::network::NetworkReporter;
 use self::recovery::Recovery;
-use self::session::{CertificateRollover, Outage, Presence, Publisher, Session, Subscriber, Takeovers, Traffic};
-use self::sts::Sts;
-use self::web_identity::WebTokenInputs;
+pub use self::task_context::MessageChannels;
+use self::task_context::TaskContext;
 use crate::clock::SharedClock;
 use crate::config::{Config, Mqtt};
 use crate::credentials::{AliasChanges, CredentialCache, WebTokenChanges};
 use crate::heartbeat::Heartbeat;
-use crate::identity::{IdentityReceiver, IdentityTask, LastAccepted};
-use crate::messages::{DesiredFilters, Outbox, OwnSubscriber, Qos0Message, SessionEvent};
+use crate::identity::{IdentityReceiver, IdentityTask};
 use crate::retry::{Retries, RetryTarget};
 use crate::status::{ClockDetails, ClockPart, ClockPhase, IdentityPart, Reporter};
 use crate::timekeeper;
@@ -97,21 +94,6 @@ pub struct Cloud {
     pub heartbeat: Heartbeat,
 }
 
-/// Channels between the session and the message store.
-#[derive(Debug)]
-pub struct MessageChannels {
-    /// Outbox.
-    pub outbox: Outbox,
-    /// Messages at QoS 0.
-    pub qos0_messages: tokio::sync::mpsc::Receiver<Qos0Message>,
-    /// Filters that the gateway should be subscribed to.
-    pub desired_filters: watch::Receiver<DesiredFilters>,
-    /// Events for the inbox.
-    pub events: tokio::sync::mpsc::Sender<SessionEvent>,
-    /// Subscriptions of rotation, if it is configured.
-    pub own: Option<OwnSubscriber>,
-}
-
 impl Cloud {
     /// Starts the cloud thread. The returned channel closes when the session has ended.
     ///
@@ -136,138 +118,66 @@ impl Cloud {
 
     /// Runs all tasks of the thread until the session ends.
     async fn run(self) {
-        let (accepted, accepted_identity) = watch::channel(None);
-        tokio::spawn(expired_identity::replace(
-            accepted.clone(),
-            self.identity.clone(),
-            self.clock.clone(),
-        ));
-        let (provider_accepts, provider_accepted) = watch::channel(None);
-        let recovery = Recovery::new();
-        let connector = Connector::new(&self.config);
-        let success = SuccessRecord::load(self.config.folders.state.join("role-aliases.json"));
-        let provider = Provider {
-            connector: connector.clone(),
-            endpoint: self.config.aws.credentials_endpoint.clone(),
-            roots: self.roots.clone(),
-            clock: self.clock.clone(),
+        let context = TaskContext {
+            connector: Connector::new(&self.config),
+            config: self.config,
+            roots: self.roots,
+            clock: self.clock,
+            token: self.token,
+            identity: self.identity,
+            identity_part: self.identity_part,
+            retries: self.retries,
+            recovery: Recovery::new(),
+            accepted: watch::channel(None).0,
+            provider_accepted: watch::channel(None).0,
         };
-        let steps = self.steps.subscribe();
-        let enrolment_steps = self.steps.subscribe();
+        let session_inputs = SessionInputs {
+            identity: context.identity.clone(),
+            identity_part: context.identity_part.clone(),
+            clock_part: self.clock_part,
+            provider_accepted: context.provider_accepted.subscribe(),
+            recovery: context.recovery.listen(),
+            retry: context.retries.listen(RetryTarget::Session),
+            settings: self.settings,
+            shutdown: self.shutdown,
+        };
+        let enrolment = EnrolmentTask::new(&context.config, context.enrolment_inputs(self.steps.subscribe()));
+        let refreshers = Refreshers::new(context.provider(), context.triggers(self.steps.subscribe()));
+        let mut messages = self.messages;
+        let mut identity_task = self.identity_task;
+
+        tokio::spawn(expired_identity::replace(
+            context.accepted.clone(),
+            context.identity.clone(),
+            context.clock.clone(),
+        ));
         let heartbeat = self.heartbeat;
         tokio::spawn(async move { heartbeat.keep_beating().await });
-        tokio::spawn(timekeeper::run(self.clock.clone(), self.clock_reporter, self.steps));
-        let mut identity_task = self.identity_task;
-        let inputs = EnrolmentInputs {
-            connector: connector.clone(),
-            roots: self.roots.clone(),
-            clock: self.clock.clone(),
-            token: self.token.clone(),
-            steps: enrolment_steps,
-            identity: self.identity.clone(),
-            identity_part: self.identity_part.clone(),
-            retry: self.retries.listen(RetryTarget::Enrolment),
-            renewal: self.retries.listen(RetryTarget::Renewal),
-            recovery: recovery.listen(),
-        };
-        let enrolment = EnrolmentTask::new(&self.config, inputs);
+        tokio::spawn(timekeeper::run(context.clock.clone(), self.clock_reporter, self.steps));
         if let Some((task, progress)) = enrolment {
             identity_task.follow_enrolment(progress);
             tokio::spawn(task.run());
         }
-        if let Some(subscriber) = self.messages.own {
-            let inputs = RotationInputs {
-                token: self.token,
-                clock: self.clock.clone(),
-                identity: self.identity.clone(),
-                session: self.session_reporters.session.watch(),
-                outbox: self.messages.outbox.clone(),
-                subscriber,
-            };
-            let (task, progress) = RotationTask::new(&self.config, inputs);
+        if let Some(subscriber) = messages.own.take() {
+            let session = self.session_reporters.session.watch();
+            let inputs = context.rotation_inputs(session, messages.outbox.clone(), subscriber);
+            let (task, progress) = RotationTask::new(&context.config, inputs);
             identity_task.follow_rotation(progress);
             tokio::spawn(task.run());
         }
-        tokio::spawn(identity_task.run(self.retries.listen(RetryTarget::Identity)));
+        tokio::spawn(identity_task.run(context.retries.listen(RetryTarget::Identity)));
+        let has_proxy = context.config.network.proxy.is_some();
         tokio::spawn(network::watch(
-            recovery.clone(),
+            context.recovery.clone(),
             self.network_reporter,
-            self.config.network.proxy.is_some(),
+            has_proxy,
         ));
-        let triggers = Triggers {
-            clock: self.clock.clone(),
-            steps,
-            identity: accepted_identity,
-            accepted: provider_accepts,
-            recovery: recovery.clone(),
-            success,
-            retries: self.retries.clone(),
-        };
-        tokio::spawn(Refreshers::new(provider, triggers).run(self.alias_changes));
-        let inputs = WebTokenInputs {
-            sts: self.config.aws.sts.clone().map(|endpoint| Sts {
-                connector: connector.clone(),
-                endpoint,
-            }),
-            cache: self.cache,
-            clock: self.clock.clone(),
-            recovery: recovery.clone(),
-            retries: self.retries.clone(),
-        };
-        tokio::spawn(web_identity::run(inputs, self.web_token_changes));
-        let inputs = SessionInputs {
-            identity: self.identity,
-            identity_part: self.identity_part,
-            clock_part: self.clock_part,
-            provider_accepted,
-            recovery: recovery.listen(),
-            retry: self.retries.listen(RetryTarget::Session),
-            settings: self.settings,
-            shutdown: self.shutdown,
-        };
-        let mqtt = &self.config.mqtt;
-        let presence = Presence::new(
-            mqtt.presence_topic.clone(),
-            mqtt.report_interval,
-            self.presence_report,
-            self.messages.outbox.clone(),
-        );
-        let publisher = Publisher::new(
-            self.messages.outbox.clone(),
-            self.messages.qos0_messages,
-            mqtt.publish_rate,
-        );
-        let subscriber = Subscriber::new(
-            self.messages.outbox,
-            self.messages.desired_filters,
-            self.messages.events,
-            self.clock.clone(),
-        );
-        let record = jitp::record_path(&self.config.folders);
-        let session = Session {
-            connector,
-            endpoint: self.config.aws.mqtt_endpoint,
-            alpn: self.config.aws.mqtt_alpn,
-            mqtt: self.config.mqtt,
-            roots: self.roots,
-            clock: self.clock,
-            inputs,
-            reporters: self.session_reporters,
-            provisioning: Provisioning::load(record, fastrand::Rng::new()),
-            accepted,
-            last_accepted: LastAccepted::new(&self.config.folders, &self.config.identity),
-            rollover: CertificateRollover::none(),
-            traffic: Traffic {
-                presence,
-                publisher,
-                subscriber,
-            },
-            backoff: Session::backoff(fastrand::Rng::new()),
-            recovery,
-            outage: Outage::default(),
-            takeovers: Takeovers::default(),
-            attempted: Instant::now(),
-        };
-        session::run(session).await;
+        tokio::spawn(refreshers.run(self.alias_changes));
+        tokio::spawn(web_identity::run(
+            context.web_token_inputs(self.cache),
+            self.web_token_changes,
+        ));
+        let traffic = context.traffic(messages, self.presence_report);
+        session::run(context.into_session(session_inputs, self.session_reporters, traffic)).await;
     }
 }

@@ -43,7 +43,7 @@ impl Endpoint {
         // A host name never ends in a numeric label, so this is an incomplete address.
         if is_address(host) || !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!(
-                "{shown} is an address; AWS needs the host name (it is sent as SNI)"
+                "{shown} is an address; the host name is needed, which TLS sends as SNI"
             ));
         }
         if host.contains('_') {

@@ -26,7 +26,9 @@ impl EstUrl {
     pub fn parse(text: &str) -> Result<Self, String> {
         // This check comes first, because a password may contain any character, and must not be repeated in a message.
         if text.contains('@') {
-            return Err("has a user name in it; user and secret have keys of their own".to_owned());
+            return Err(
+                "has a user name in it; set enrolment.est.user and enrolment.est.secret-file instead".to_owned(),
+            );
         }
         let shown = foreign_text::value(text);
         let Some(rest) = text.strip_prefix("https://") else {
@@ -39,17 +41,15 @@ impl EstUrl {
             Some(place) => rest.split_at(place),
             None => (rest, ""),
         };
-        let endpoint = Endpoint::parse(host, 443).map_err(|_| format!("{shown} has no host name after https://"))?;
-        let label = match path.strip_prefix(WELL_KNOWN).map(|rest| rest.trim_end_matches('/')) {
-            _ if path.trim_matches('/').is_empty() => None,
-            Some("") => None,
-            Some(label) => Some(parse_label(label).ok_or_else(|| format!("{shown} has no label after {WELL_KNOWN}/"))?),
-            None => return Err(format!("{shown} has another path than {WELL_KNOWN} with a label")),
-        };
+        if host.is_empty() || host.starts_with(':') {
+            return Err(format!("{shown} has no host name after https://"));
+        }
+        let endpoint = Endpoint::parse(host, 443)?;
+        let label = parse_path(path).map_err(|fault| format!("{shown} {fault}"))?;
         Ok(Self { endpoint, label })
     }
 
-    /// Returns the path under which the operations are.
+    /// Returns the path prefix of the EST operations.
     pub fn path(&self) -> String {
         match &self.label {
             Some(label) => format!("{WELL_KNOWN}/{label}"),
@@ -58,15 +58,31 @@ impl EstUrl {
     }
 }
 
-/// Parses a label: one path segment of letters, digits and `-._~`, which need no escaping (RFC 3986, 2.3). The name of an
-/// EST operation is not a label.
-fn parse_label(path: &str) -> Option<String> {
+/// Parses the path of the URL, and returns the label in it: one path segment of letters, digits and `-._~`, which need no escaping
+/// (RFC 3986, 2.3).
+///
+/// # Errors
+/// With the fault of the path, as a predicate of the URL.
+fn parse_path(path: &str) -> Result<Option<String>, String> {
     const OPERATIONS: [&str; 5] = ["cacerts", "csrattrs", "simpleenroll", "simplereenroll", "serverkeygen"];
-    let label = path.strip_prefix('/')?;
+    let path = path.trim_end_matches('/');
+    if path.is_empty() || path == WELL_KNOWN {
+        return Ok(None);
+    }
+    let Some(label) = path.strip_prefix(WELL_KNOWN).and_then(|rest| rest.strip_prefix('/')) else {
+        return Err(format!("has another path than {WELL_KNOWN} with a label"));
+    };
+    if OPERATIONS.contains(&label) {
+        return Err(format!("ends with the EST operation {label}; leave it out"));
+    }
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let is_dots = label.bytes().all(|byte| byte == b'.');
-    let is_label = (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(is_legal) && !is_dots;
-    (is_label && !OPERATIONS.contains(&label)).then(|| label.to_owned())
+    if label.len() > MAX_LABEL || !label.bytes().all(is_legal) || is_dots {
+        return Err(format!(
+            "has no valid label after {WELL_KNOWN}/: it must be one path segment of letters, digits and -._~"
+        ));
+    }
+    Ok(Some(label.to_owned()))
 }
 
 impl fmt::Display for EstUrl {
@@ -108,28 +124,37 @@ mod tests {
                 "https://est.example/.well-known/est/fleet-1.a~",
                 Ok("https://est.example:443/.well-known/est/fleet-1.a~"),
             ),
-            ("https://est.example/.well-known/est/a/b", Err("no label")),
-            ("https://est.example/.well-known/est/cacerts", Err("no label")),
-            ("https://est.example/.well-known/est/..", Err("no label")),
-            ("https://est.example/.well-known/established", Err("no label")),
+            ("https://est.example/.well-known/est/a/b", Err("no valid label")),
+            (
+                "https://est.example/.well-known/est/cacerts",
+                Err("operation cacerts; leave it out"),
+            ),
+            ("https://est.example/.well-known/est/..", Err("no valid label")),
+            ("https://est.example/.well-known/established", Err("another path")),
+            ("https://est.example//.well-known/est", Err("another path")),
+            (
+                "https://est.example/.well-known/est/fleet/simpleenroll",
+                Err("no valid label"),
+            ),
             ("https://est.example/est", Err("another path")),
             ("http://est.example", Err("begin with https://")),
             ("est.example", Err("begin with https://")),
             ("https://", Err("no host name")),
             ("https://:8443", Err("no host name")),
-            ("https://192.0.2.1", Err("no host name")),
-            ("https://est.example:0", Err("no host name")),
-            ("https://user:hunter2@est.example", Err("keys of their own")),
-            ("https://user:hunter2/@est.example", Err("keys of their own")),
-            ("https://user:hunter2?@est.example", Err("keys of their own")),
-            ("https://user:#hunter2@est.example", Err("keys of their own")),
-            ("https://user:hunter2 x@est.example", Err("keys of their own")),
+            ("https://192.0.2.1", Err("is an address")),
+            ("https://est.example:0", Err("port from 1 to 65535")),
+            ("https://est_1.example", Err("underscore")),
+            ("https://user:hunter2@est.example", Err("secret-file instead")),
+            ("https://user:hunter2/@est.example", Err("secret-file instead")),
+            ("https://user:hunter2?@est.example", Err("secret-file instead")),
+            ("https://user:#hunter2@est.example", Err("secret-file instead")),
+            ("https://user:hunter2 x@est.example", Err("secret-file instead")),
             (
                 "https://user:a,hunter2@est.example/.well-known/est",
-                Err("keys of their own"),
+                Err("secret-file instead"),
             ),
-            ("http://user:hunter2@est.example", Err("keys of their own")),
-            ("user:hunter2@est.example", Err("keys of their own")),
+            ("http://user:hunter2@est.example", Err("secret-file instead")),
+            ("user:hunter2@est.example", Err("secret-file instead")),
             ("https://est.example?a=b", Err("query")),
         ] {
             match (EstUrl::parse(text), expected) {

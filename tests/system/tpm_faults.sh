@@ -128,7 +128,7 @@ store_lost() {
     in_shell "$with_module"'
         setpriv --reuid gatepost --regid gatepost --clear-groups mkdir "$TPM2_PKCS11_STORE"
         module --slot-index 0 --init-token --label gateway --so-pin 13579111' >&2
-    inside gatepost-tpm-setup | grep 'has no PIN, because its making was interrupted' >&2
+    inside gatepost-tpm-setup | grep 'has no PIN, because its creation was interrupted' >&2
     # Restarted, because gatepost looks for the token only every 30 s.
     inside systemctl restart gatepost
     within 180 status_line_has 'is for another key than the one in the token'

@@ -25,7 +25,7 @@ pub(super) const RETRY: Command = Command {
         Form::verb("enrolment", &[], &["--wait", "--timeout"], "the certificate"),
         Form::verb("token", &[], &["--wait", "--timeout"], "the token"),
         Form::verb("listeners", &[], &["--wait", "--timeout"], "the listeners"),
-        Form::verb("credentials-files", &[], &["--wait", "--timeout"], "these files"),
+        Form::verb("credentials-files", &[], &["--wait", "--timeout"], "the files"),
     ],
     description: "\
 Once the cause of a failure is fixed, for example a policy at AWS, the next
@@ -62,15 +62,14 @@ pub(super) const RENEW: Command = Command {
     summary: "ask for a new device certificate now",
     forms: &[Form::plain(&[], &["--wait", "--timeout"], "a new certificate")],
     description: "\
-Has the daemon ask for a new certificate by the method that enrolment.method
+Makes the daemon request a new certificate by the method that enrolment.method
 names, even if none is due yet. The certificate in use stays in use until AWS
 has accepted a connection with the new one; --wait waits for that.
 
   sudo gatepost renew --wait
 
-However often this is called, there are 10 s between two requests. A
-certificate that a person brings (method file) is put into its place by
-gatepost certificate install.
+However often this is called, there are 10 s between two requests. With the
+method file you install each certificate yourself: gatepost certificate install.
 
 For root, and for those who may publish and subscribe to everything.",
     options: &[

@@ -110,18 +110,18 @@ pub(super) const EXEC: Command = Command {
             Operand::program("-- PROGRAM [ARGUMENT...]", "the program, after --"),
         ],
         &["--region", "--at-least", "--quiet"],
-        "with keys",
+        "with credentials",
     )],
     description: "\
-Becomes PROGRAM, with the credentials of the role alias ALIAS in its
-environment, for programs that ask nobody for credentials:
+Executes PROGRAM in its own place, with the credentials of the role alias ALIAS
+in the environment, for programs that only look there:
 
   gatepost exec telemetry -- s3cmd put reading.json s3://BUCKET/
 
 Variables that would give the program other credentials are removed. It gets no
-new ones while it runs: how long these are valid is said on standard error, and
-is in AWS_CREDENTIAL_EXPIRATION. Other users of this machine cannot see them,
-except root; the program's own children can.",
+new ones while it runs: standard error and AWS_CREDENTIAL_EXPIRATION say how
+long these are valid. Of other users only root can see them; the program's own
+children can.",
     options: &[
         CommandOption::value(
             "--region",
@@ -131,9 +131,9 @@ except root; the program's own children can.",
         CommandOption::value(
             "--at-least",
             "SECONDS",
-            "fail (75) unless the credentials are valid for so long",
+            "fail (75) unless the credentials are valid for this long",
         ),
-        CommandOption::flag("--quiet", "say nothing about how long the credentials are valid"),
+        CommandOption::flag("--quiet", "do not print how long the credentials are valid"),
     ],
     notes: "Otherwise the exit code is that of the program.",
     exit_codes: &[
@@ -216,15 +216,15 @@ pub(super) const TOKEN: Command = Command {
     )],
     description: "\
 Prints a web identity token (a JWT of AWS STS, GetWebIdentityToken) that states
-which role this gateway has, for the service AUDIENCE: HashiCorp Vault, or an
-API of your own, lets a program in by it, so that the program needs no stored
-secret. The token lives for 15 minutes at most; it is meant for one login:
+which role this gateway has. The service AUDIENCE, such as HashiCorp Vault or an
+API of your own, accepts it as a login, so that programs need no stored secret.
+The token is valid for 15 minutes at most; it is meant for one login:
 
   vault write -field=token auth/jwt/login role=gateway \\
     jwt=\"$(gatepost token https://vault.example)\"
 
 The [[access]] rules of the daemon (tokens) decide who may have a token for
-which audience. The answer comes from memory, within 2 seconds or not at all.",
+which audience. The command answers within 2 seconds or fails.",
     options: &[],
     notes: "",
     exit_codes: &[NOTHING_VALID, (75, "temporary"), NOT_ALLOWED],
