@@ -35,7 +35,7 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 const LOOPS: [(&str, &str, &str); 3] = [
     ("1", "keep", "a loop"),
     ("64", "keep", "64 loops"),
-    ("8", "anew", "8 loops of new connections"),
+    ("8", "reconnect", "8 loops of new connections"),
 ];
 
 /// Measures the responses of `socket`.

@@ -1,6 +1,7 @@
-//! The floor, which is the baseline of all latencies: the simplest server that sends the same response. It uses tokio and httparse and one
+//! The baseline of all latencies: the simplest server that sends the same response. It uses tokio and httparse and one
 //! thread, without routing and access checks; it finds the end of a request and sends the given bytes.
 
+use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ const MAX_HEADERS: usize = 32;
 ///
 /// # Errors
 /// If the file cannot be read or the socket not be opened.
-pub fn serve(socket: &Path, answer: &Path) -> Result<()> {
+pub fn serve(socket: &Path, answer: &Path) -> Result<Infallible> {
     let answer: Rc<[u8]> = fs::read(answer)
         .with_context(|| format!("{} cannot be read", answer.display()))?
         .into();

@@ -59,7 +59,7 @@ impl GroupCommit {
 
     /// Returns a caller that publishes on `topic`.
     #[must_use]
-    pub fn caller(&self, topic: String) -> Publish<'static> {
+    pub fn publisher(&self, topic: String) -> Publish<'static> {
         let rows = self.rows.clone();
         let (done, is_done) = mpsc::sync_channel(1);
         Box::new(move || {

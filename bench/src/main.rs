@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bench::{floor, storm, table};
 
 const USAGE: &str = "\
@@ -37,7 +37,7 @@ usage: bench socket SOCKET            latency of responses, compared with a mini
        bench mqtt-out BROKERSOCKET SOCKET MQTTSOCKET FOLDER CONFIGURATION THING DAEMON...
                                       MQTT clients that receive, and the latency of credentials while others publish
        bench fairness SOCKET          latency of responses while another user runs `storm` (as root)
-       bench storm SOCKET CONNECTIONS keep|anew
+       bench storm SOCKET CONNECTIONS keep|reconnect
                                       generate load: send requests as fast as possible, over connections that are kept,
                                       or over a new one for each request
        bench floor SOCKET ANSWER      serve as the minimal server: respond with the content of the file ANSWER";
@@ -81,21 +81,31 @@ fn main() -> Result<ExitCode> {
             };
             outbox.rows()?
         }
-        ["mqtt", setup @ ..] => parse_mqtt_setup(setup)?.rows()?,
-        ["mqtt-out", broker, setup @ ..] => {
+        ["mqtt", socket, mqtt_socket, folder, configuration, thing, daemon @ ..] => {
+            mqtt_setup([socket, mqtt_socket, folder, configuration, thing], daemon).rows()?
+        }
+        [
+            "mqtt-out",
+            broker,
+            socket,
+            mqtt_socket,
+            folder,
+            configuration,
+            thing,
+            daemon @ ..,
+        ] => {
             let broker = Path::new(broker);
-            let mqtt = parse_mqtt_setup(setup)?;
+            let mqtt = mqtt_setup([socket, mqtt_socket, folder, configuration, thing], daemon);
             mqtt_out::MqttOut { mqtt, broker }.rows()?
         }
         ["fairness", socket] => fairness::rows(Path::new(socket))?,
-        ["storm", socket, connections, manner @ ("keep" | "anew")] => {
+        ["storm", socket, connections, manner @ ("keep" | "reconnect")] => {
             // It runs until it is killed or fails: there is no value to match.
-            match storm::rage(Path::new(socket), connections.parse()?, *manner == "keep")? {}
+            match storm::run(Path::new(socket), connections.parse()?, *manner == "keep")? {}
         }
         ["floor", socket, answer] => {
-            // It serves until it is killed or fails.
-            floor::serve(Path::new(socket), Path::new(answer))?;
-            Vec::new()
+            // It runs until it is killed or fails.
+            match floor::serve(Path::new(socket), Path::new(answer))? {}
         }
         _ => {
             eprintln!("{USAGE}");
@@ -110,17 +120,17 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Parses the arguments that `mqtt` and `mqtt-out` share.
-fn parse_mqtt_setup<'a>(words: &'a [&'a str]) -> Result<mqtt::Mqtt<'a>> {
-    let [socket, mqtt_socket, folder, configuration, thing, daemon @ ..] = words else {
-        bail!("{USAGE}");
-    };
-    Ok(mqtt::Mqtt {
+/// Returns the setup from the arguments that `mqtt` and `mqtt-out` share.
+fn mqtt_setup<'a>(
+    [socket, mqtt_socket, folder, configuration, thing]: [&'a str; 5],
+    daemon: &'a [&'a str],
+) -> mqtt::Mqtt<'a> {
+    mqtt::Mqtt {
         socket: Path::new(socket),
         mqtt_socket: Path::new(mqtt_socket),
         folder: Path::new(folder),
         configuration,
         thing,
         daemon,
-    })
+    }
 }

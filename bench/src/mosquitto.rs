@@ -14,16 +14,16 @@ use anyhow::Result;
 use rig::process::Process;
 use rig::wait;
 
-use crate::mqtt_client::MqttClient;
+use crate::mqtt_client::{MqttClient, Session};
 use crate::publishers::Publish;
 
 /// The times at which Mosquitto writes its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SaveInterval {
-    /// Every half hour, the default.
-    Seldom,
+pub enum Autosave {
+    /// Every half hour, Mosquitto's default.
+    EveryHalfHour,
     /// At the end of each iteration of its loop in which something has changed.
-    AtChanges,
+    OnChange,
 }
 
 /// A running Mosquitto.
@@ -38,12 +38,12 @@ impl Mosquitto {
     ///
     /// # Errors
     /// If Mosquitto is not installed or does not listen.
-    pub fn start(folder: &Path, saves: SaveInterval) -> Result<Self> {
+    pub fn start(folder: &Path, autosave: Autosave) -> Result<Self> {
         let socket = folder.join("mosquitto.sock");
-        let autosave = match saves {
-            SaveInterval::Seldom => "autosave_interval 1800",
+        let autosave = match autosave {
+            Autosave::EveryHalfHour => "autosave_interval 1800",
             // With `autosave_on_changes`, the interval is a number of changes.
-            SaveInterval::AtChanges => "autosave_on_changes true\nautosave_interval 1",
+            Autosave::OnChange => "autosave_on_changes true\nautosave_interval 1",
         };
         // For both maximum numbers of messages, 0 means unlimited.
         let configuration = format!(
@@ -63,7 +63,7 @@ impl Mosquitto {
             UnixStream::connect(&socket).is_ok()
         })?;
         let mosquitto = Self { process, socket };
-        MqttClient::connect(&mosquitto.socket, "away", false)?.subscribe_and_leave()?;
+        MqttClient::connect(&mosquitto.socket, "offline", Session::Persistent)?.subscribe_and_leave()?;
         Ok(mosquitto)
     }
 
@@ -71,8 +71,8 @@ impl Mosquitto {
     ///
     /// # Errors
     /// If Mosquitto does not accept the connection.
-    pub fn caller(&self, number: usize, topic: &str) -> Result<Publish<'static>> {
-        let client = MqttClient::connect(&self.socket, &format!("caller-{number}"), true)?;
+    pub fn publisher(&self, number: usize, topic: &str) -> Result<Publish<'static>> {
+        let client = MqttClient::connect(&self.socket, &format!("publisher-{number}"), Session::Clean)?;
         Ok(client.publisher(topic))
     }
 

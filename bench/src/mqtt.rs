@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bench::append::write_and_sync;
 use bench::group_commit::GroupCommit;
-use bench::mosquitto::{Mosquitto, SaveInterval};
-use bench::mqtt_client::MqttClient;
+use bench::mosquitto::{Autosave, Mosquitto};
+use bench::mqtt_client::{MqttClient, Session};
 use bench::publishers::{Publish, run_timed};
 use bench::sample::Sample;
 use bench::table::{Budget, Figure, Row};
@@ -105,7 +105,7 @@ impl Mqtt<'_> {
                     .pointer("/session/phase")
                     .is_some_and(|phase| phase == "connected")
             });
-            is_connected && MqttClient::connect(self.mqtt_socket, "first", true).is_ok()
+            is_connected && MqttClient::connect(self.mqtt_socket, "first", Session::Clean).is_ok()
         })?;
         Ok(daemon)
     }
@@ -118,12 +118,12 @@ impl Mqtt<'_> {
             let folder = tempfile::tempdir_in(self.folder)?;
             servers.at_changes.push(round(&Server::Mosquitto(Mosquitto::start(
                 folder.path(),
-                SaveInterval::AtChanges,
+                Autosave::OnChange,
             )?))?);
             let folder = tempfile::tempdir_in(self.folder)?;
             servers.seldom.push(round(&Server::Mosquitto(Mosquitto::start(
                 folder.path(),
-                SaveInterval::Seldom,
+                Autosave::EveryHalfHour,
             )?))?);
             let folder = tempfile::tempdir_in(self.folder)?;
             servers
@@ -157,11 +157,11 @@ impl Mqtt<'_> {
     /// Measures the memory of an idle connection.
     fn idle(&self, pid: u32) -> Result<Vec<Row>> {
         let folder = tempfile::tempdir_in(self.folder)?;
-        let mosquitto = Mosquitto::start(folder.path(), SaveInterval::Seldom)?;
+        let mosquitto = Mosquitto::start(folder.path(), Autosave::EveryHalfHour)?;
         let weigh = |pid: u32, socket: &Path, count: usize| {
             let before = idle::memory(pid)?.own;
             let clients: Vec<_> = (0..count)
-                .map(|client| MqttClient::connect(socket, &format!("idle-{client}"), true))
+                .map(|client| MqttClient::connect(socket, &format!("idle-{client}"), Session::Clean))
                 .collect::<Result<_>>()?;
             let taken = idle::memory(pid)?.own.saturating_sub(before);
             drop(clients);
@@ -202,17 +202,17 @@ impl Server {
     fn client(&self, mqtt: &Mqtt<'_>) -> Result<Option<MqttClient>> {
         let socket = self.socket(mqtt);
         socket
-            .map(|socket| MqttClient::connect(socket, "one", true))
+            .map(|socket| MqttClient::connect(socket, "one", Session::Clean))
             .transpose()
     }
 
     fn publisher(&self, mqtt: &Mqtt<'_>, program: usize) -> Result<Publish<'static>> {
         let topic = mqtt.topic(program);
         match self {
-            Self::GroupCommit(alone) => Ok(alone.caller(topic)),
+            Self::GroupCommit(alone) => Ok(alone.publisher(topic)),
             server => {
                 let socket = server.socket(mqtt).context("no socket")?;
-                Ok(MqttClient::connect(socket, &format!("program-{program}"), true)?.publisher(&topic))
+                Ok(MqttClient::connect(socket, &format!("program-{program}"), Session::Clean)?.publisher(&topic))
             }
         }
     }

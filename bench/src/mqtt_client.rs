@@ -14,6 +14,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Maximum number of unacknowledged messages of a program that does not wait for each. AWS accepts 100.
 const WINDOW: usize = 100;
 
+/// Whether the server keeps subscriptions and messages while the client is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// Nothing is kept.
+    Clean,
+    /// Subscriptions and messages are kept.
+    Persistent,
+}
+
 /// A connected program.
 #[derive(Debug)]
 pub struct MqttClient {
@@ -21,16 +30,20 @@ pub struct MqttClient {
 }
 
 impl MqttClient {
-    /// Connects, with a clean or a persistent session.
+    /// Connects.
     ///
     /// # Errors
     /// If the server does not accept it.
-    pub fn connect(socket: &Path, client_id: &str, clean: bool) -> Result<Self> {
+    pub fn connect(socket: &Path, client_id: &str, session: Session) -> Result<Self> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        // 3.1: protocol level 4, clean session or not, keep-alive off.
+        let flags = match session {
+            Session::Clean => 2,
+            Session::Persistent => 0,
+        };
+        // 3.1: protocol level 4, flags, keep-alive off.
         let mut body = text("MQTT");
-        body.extend([4, if clean { 2 } else { 0 }, 0, 0]);
+        body.extend([4, flags, 0, 0]);
         body.extend(text(client_id));
         stream.write_all(&packet(0x10, &body))?;
         let mut client = Self { stream };

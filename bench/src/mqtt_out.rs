@@ -11,8 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use bench::mosquitto::{Mosquitto, SaveInterval};
-use bench::mqtt_client::MqttClient;
+use bench::mosquitto::{Autosave, Mosquitto};
+use bench::mqtt_client::{MqttClient, Session};
 use bench::pace::Pace;
 use bench::sample::{Sample, middle};
 use bench::start;
@@ -53,7 +53,7 @@ impl MqttOut<'_> {
                 for _ in 0..ROUNDS {
                     ours.push(self.round(self.mqtt.mqtt_socket, self.broker, qos, programs, messages)?);
                     let folder = tempfile::tempdir_in(self.mqtt.folder)?;
-                    let mosquitto = Mosquitto::start(folder.path(), SaveInterval::Seldom)?;
+                    let mosquitto = Mosquitto::start(folder.path(), Autosave::EveryHalfHour)?;
                     beside.push(self.round(mosquitto.socket(), mosquitto.socket(), qos, programs, messages)?);
                 }
                 rows.push(Row {
@@ -75,7 +75,7 @@ impl MqttOut<'_> {
         let start = Barrier::new(programs + 1);
         let receive = |program: usize| {
             // Whether it succeeds is looked at after the barrier: the others wait there.
-            let subscribed = MqttClient::connect(socket, &format!("receiver-{program}"), true)
+            let subscribed = MqttClient::connect(socket, &format!("receiver-{program}"), Session::Clean)
                 .and_then(|mut client| client.subscribe(&topic, qos).map(|()| client));
             start.wait();
             // A program that has failed still meets the others.
@@ -93,7 +93,7 @@ impl MqttOut<'_> {
                 .collect();
             start.wait();
             let began = Instant::now();
-            let mut published = MqttClient::connect(source, "source", true);
+            let mut published = MqttClient::connect(source, "source", Session::Clean);
             for _ in 0..messages / CHUNK {
                 published = published.and_then(|mut client| {
                     match qos {
@@ -120,7 +120,7 @@ impl MqttOut<'_> {
             quiet.push(ask()?);
             loaded.push(self.with_publishers(self.mqtt.mqtt_socket, ask)?);
             let folder = tempfile::tempdir_in(self.mqtt.folder)?;
-            let mosquitto = Mosquitto::start(folder.path(), SaveInterval::Seldom)?;
+            let mosquitto = Mosquitto::start(folder.path(), Autosave::EveryHalfHour)?;
             beside.push(self.with_publishers(mosquitto.socket(), ask)?);
         }
         let rows = [50, 99].map(|percent| {
@@ -147,7 +147,7 @@ impl MqttOut<'_> {
         let over = AtomicBool::new(false);
         let publish = |program: usize| {
             let topic = format!("{}/data/{program}", self.mqtt.thing);
-            let mut client = MqttClient::connect(socket, &format!("load-{program}"), true)?;
+            let mut client = MqttClient::connect(socket, &format!("load-{program}"), Session::Clean)?;
             while !over.load(Ordering::Relaxed) {
                 match program % 2 {
                     0 => client.publish_in_a_window(&topic, BATCH)?,

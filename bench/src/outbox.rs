@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bench::group_commit::GroupCommit;
-use bench::mosquitto::{Mosquitto, SaveInterval};
+use bench::mosquitto::{Autosave, Mosquitto};
 use bench::publishers::{self, to_gatepost, written};
 use bench::sample::Sample;
 use bench::table::{Budget, Figure, Row};
@@ -105,7 +105,7 @@ impl Outbox<'_> {
             let folder = round()?;
             let mosquitto = Mosquitto::start(folder.path(), saves)?;
             publishers::run(callers, messages, |caller| {
-                mosquitto.caller(caller, &self.topic(caller))
+                mosquitto.publisher(caller, &self.topic(caller))
             })
         };
         let (mut ours, mut floor, mut seldom, mut at_changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -119,11 +119,11 @@ impl Outbox<'_> {
             let alone = GroupCommit::new(folder.path())?;
             let before = written(std::process::id())?;
             floor.push(publishers::run(callers, messages, |caller| {
-                Ok(alone.caller(self.topic(caller)))
+                Ok(alone.publisher(self.topic(caller)))
             })?);
             floor_bytes += written(std::process::id())? - before;
-            seldom.push(mosquitto(SaveInterval::Seldom)?);
-            at_changes.push(mosquitto(SaveInterval::AtChanges)?);
+            seldom.push(mosquitto(Autosave::EveryHalfHour)?);
+            at_changes.push(mosquitto(Autosave::OnChange)?);
         }
         let a_second = |rounds: Vec<Duration>| {
             let middle = Sample::new(rounds).context("no rounds")?.median();

@@ -15,7 +15,7 @@ const REQUEST: &[u8] = b"GET /v1/credentials HTTP/1.1\r\nHost: localhost\r\n\r\n
 ///
 /// # Errors
 /// If nobody listens.
-pub fn rage(socket: &Path, connections: usize, keep_alive: bool) -> Result<Infallible> {
+pub fn run(socket: &Path, connections: usize, keep_alive: bool) -> Result<Infallible> {
     // Checks that somebody listens, because the threads ignore errors.
     unix_http::connect(socket)?;
     thread::scope(|scope| {
