@@ -11,7 +11,7 @@ mod wording;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use gatepost_client::aws_files::{AwsFiles, Environment, FileContents, Profiles, has_region, resolve};
+use gatepost_client::aws_files::{AwsFiles, Environment, FileContents, Found, Profiles, has_region, resolve};
 use nix::unistd::User;
 
 use super::lines::{AWS_CLI, AWS_ENVIRONMENT, AWS_FILES};
@@ -76,7 +76,7 @@ fn check_as_user(
 fn check_files(owner: &Owner<'_>, files: &FileContents, config: &Config, report: &mut Report) {
     let profiles = Profiles::new(files);
     let nothing = Environment::default();
-    let found = files.sources();
+    let found = Found::in_files(files);
     let mut problems = mistakes::problems(files, &profiles, owner.uid);
     let own: BTreeSet<&str> = found
         .sources

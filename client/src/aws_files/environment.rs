@@ -76,18 +76,18 @@ impl Environment {
     }
 
     /// Returns the value of a variable, if it is not empty.
-    pub fn filled(&self, name: &str) -> Option<&str> {
+    pub fn non_empty(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
     /// Returns whether any `AWS_*` variable is set.
-    pub fn names_aws(&self) -> bool {
+    pub fn has_aws_variables(&self) -> bool {
         self.0.keys().any(|name| name.starts_with("AWS_"))
     }
 
     /// Returns only the `AWS_*` variables.
     #[must_use]
-    pub fn of_aws(&self) -> Self {
+    pub fn aws_variables(&self) -> Self {
         let variables = self.0.iter().filter(|(name, _)| name.starts_with("AWS_"));
         Self(variables.map(|(name, value)| (*name, value.clone())).collect())
     }
@@ -102,7 +102,7 @@ impl Environment {
     /// Returns the profiles that programs with these variables use, each once. botocore prefers AWS_DEFAULT_PROFILE; the SDKs for Go and
     /// Ruby prefer AWS_PROFILE; those for JavaScript, Java and Rust know no other variable than that.
     pub fn profiles(&self) -> Vec<NamedProfile> {
-        let (default, named) = (self.filled("AWS_DEFAULT_PROFILE"), self.filled("AWS_PROFILE"));
+        let (default, named) = (self.non_empty("AWS_DEFAULT_PROFILE"), self.non_empty("AWS_PROFILE"));
         let mut profiles: Vec<NamedProfile> = Vec::new();
         for (name, program) in [
             (default.or(named), "the AWS CLI and boto3"),
@@ -123,8 +123,8 @@ impl Environment {
 
     /// Returns a sentence if programs with these variables disagree about which profile is named.
     pub fn two_profiles(&self) -> Option<&'static str> {
-        let default = self.filled("AWS_DEFAULT_PROFILE")?;
-        match self.filled("AWS_PROFILE") {
+        let default = self.non_empty("AWS_DEFAULT_PROFILE")?;
+        match self.non_empty("AWS_PROFILE") {
             Some(profile) if profile != default => Some(
                 "AWS_DEFAULT_PROFILE and AWS_PROFILE name two profiles: the AWS CLI and boto3 use the first, and other SDKs use the second",
             ),
@@ -137,7 +137,7 @@ impl Environment {
 
     /// Returns the path that a variable names, with a leading `~/` expanded to `home`.
     pub(super) fn path(&self, name: &str, home: Option<&std::path::Path>) -> Option<PathBuf> {
-        let value = self.filled(name)?;
+        let value = self.non_empty(name)?;
         Some(match (value.strip_prefix("~/"), home) {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(value),

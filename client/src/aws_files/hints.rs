@@ -53,44 +53,42 @@ pub enum Hint {
     },
 }
 
-impl FileContents {
-    /// Finds probable mistakes in both files.
-    pub fn hints(&self) -> Vec<Hint> {
-        let mut hints = Vec::new();
-        for (file, kind) in [(&self.credentials, Kind::Credentials), (&self.config, Kind::Config)] {
-            let Some((path, bytes)) = file.text() else { continue };
-            let place = |line| Place {
-                file: path.to_owned(),
-                line,
-            };
-            for section in Sections::parse(bytes).sections {
-                let is_about_credentials = section.settings.iter().any(|setting| known(&setting.name).is_some());
-                let header = section.header.trim();
-                let place_of_header = place(section.line);
-                match kind {
-                    _ if header == DEFAULTS || (header != "default" && header.eq_ignore_ascii_case("default")) => {
-                        hints.push(Hint::Default { place: place_of_header });
-                    }
-                    Kind::Credentials if header.starts_with("profile ") => {
-                        hints.push(Hint::WordProfile { place: place_of_header });
-                    }
-                    Kind::Config if is_about_credentials && is_no_profile(&section.header) => {
-                        hints.push(Hint::NoProfile { place: place_of_header });
-                    }
-                    _ => {}
+/// Finds probable mistakes in both files.
+pub fn find_hints(files: &FileContents) -> Vec<Hint> {
+    let mut hints = Vec::new();
+    for (file, kind) in files.files() {
+        let Some((path, bytes)) = file.text() else { continue };
+        let place = |line| Place {
+            file: path.to_owned(),
+            line,
+        };
+        for section in Sections::parse(bytes).sections {
+            let is_about_credentials = section.settings.iter().any(|setting| known(&setting.name).is_some());
+            let header = section.header.trim();
+            let place_of_header = place(section.line);
+            match kind {
+                _ if header == DEFAULTS || (header != "default" && header.eq_ignore_ascii_case("default")) => {
+                    hints.push(Hint::Default { place: place_of_header });
                 }
-                for setting in &section.settings {
-                    let place = place(setting.line);
-                    match (known(&setting.name), meant(&setting.name)) {
-                        (Some(name), _) if setting.written_name != name => hints.push(Hint::Capitals { place, name }),
-                        (None, Some(name)) => hints.push(Hint::Misspelt { place, name }),
-                        _ => {}
-                    }
+                Kind::Credentials if header.starts_with("profile ") => {
+                    hints.push(Hint::WordProfile { place: place_of_header });
+                }
+                Kind::Config if is_about_credentials && is_no_profile(&section.header) => {
+                    hints.push(Hint::NoProfile { place: place_of_header });
+                }
+                _ => {}
+            }
+            for setting in &section.settings {
+                let place = place(setting.line);
+                match (known(&setting.name), meant(&setting.name)) {
+                    (Some(name), _) if setting.written_name != name => hints.push(Hint::Capitals { place, name }),
+                    (None, Some(name)) => hints.push(Hint::Misspelt { place, name }),
+                    _ => {}
                 }
             }
         }
-        hints
     }
+    hints
 }
 
 /// Returns whether botocore takes a section for no profile, and for nothing else that it knows.

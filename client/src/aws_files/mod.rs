@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::{Environment, NamedProfile, ONE_PROFILE};
 pub use file::{FileContents, ReadFile};
-pub use hints::Hint;
+pub use hints::{Hint, find_hints};
 pub use process::Call;
 pub use profiles::{Place, Profiles};
 pub use resolution::{Failure, Outcome, Program, has_region, resolve};
@@ -38,7 +38,7 @@ impl AwsFiles {
     /// of the shared config and credentials files").
     pub fn of_environment(home: Option<PathBuf>) -> Self {
         let place = |variable: &str, name: &str| {
-            let named = filled(std::env::var_os(variable)).map(PathBuf::from);
+            let named = non_empty(std::env::var_os(variable)).map(PathBuf::from);
             named.or_else(|| Some(home.as_deref()?.join(".aws").join(name)))
         };
         Self {
@@ -49,7 +49,7 @@ impl AwsFiles {
 
     /// Returns the files of a program with these variables, whose home folder is `home` unless they name another.
     pub fn of_program(environment: &Environment, home: Option<&Path>) -> Self {
-        let own_home = environment.filled("HOME").map(PathBuf::from);
+        let own_home = environment.non_empty("HOME").map(PathBuf::from);
         let home = own_home.as_deref().or(home);
         let place = |variable: &str, name: &str| {
             let named = environment.path(variable, home);
@@ -72,16 +72,16 @@ impl AwsFiles {
 
     /// Finds every setting from which a profile gets credentials.
     pub fn sources(&self) -> Found {
-        self.read().sources()
+        Found::in_files(&self.read())
     }
 }
 
 /// Returns the home folder from the environment.
 pub fn home() -> Option<PathBuf> {
-    filled(std::env::var_os("HOME")).map(PathBuf::from)
+    non_empty(std::env::var_os("HOME")).map(PathBuf::from)
 }
 
-fn filled(value: Option<OsString>) -> Option<OsString> {
+fn non_empty(value: Option<OsString>) -> Option<OsString> {
     value.filter(|value| !value.is_empty())
 }
 

@@ -50,7 +50,9 @@ pub fn has_region(profiles: &Profiles, environment: &Environment, named: Option<
         .or(environment.profile().map(|(_, name)| name))
         .unwrap_or("default");
     let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-    variables.iter().any(|variable| environment.filled(variable).is_some())
+    variables
+        .iter()
+        .any(|variable| environment.non_empty(variable).is_some())
         || profiles.get(name).is_some_and(|profile| profile.has("region"))
 }
 
@@ -61,8 +63,8 @@ struct Chain<'a> {
 
 impl Chain<'_> {
     fn keys_of_environment(&self) -> Option<Outcome> {
-        self.environment.filled("AWS_ACCESS_KEY_ID")?;
-        Some(match self.environment.filled("AWS_SECRET_ACCESS_KEY") {
+        self.environment.non_empty("AWS_ACCESS_KEY_ID")?;
+        Some(match self.environment.non_empty("AWS_SECRET_ACCESS_KEY") {
             Some(_) => Outcome::KeysOfEnvironment,
             None => Failure::NoSecretInEnvironment.into(),
         })

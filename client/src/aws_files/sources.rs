@@ -46,11 +46,18 @@ pub struct Found {
     pub unread: Vec<String>,
 }
 
-impl FileContents {
-    /// Returns every setting by which a profile gets credentials.
-    pub fn sources(&self) -> Found {
-        let mut found = Found::default();
-        for (file, kind) in self.files() {
+impl Source {
+    /// Returns whether it is a credential_process that runs gatepost.
+    pub fn is_gatepost(&self) -> bool {
+        self.gatepost.is_some()
+    }
+}
+
+impl Found {
+    /// Finds every setting by which a profile gets credentials.
+    pub fn in_files(files: &FileContents) -> Self {
+        let mut found = Self::default();
+        for (file, kind) in files.files() {
             match file {
                 ReadFile::Text { path, bytes, .. } => found.sources.extend(sources_in(path, bytes, kind)),
                 ReadFile::Unreadable { path, why } => {
@@ -61,16 +68,7 @@ impl FileContents {
         }
         found
     }
-}
 
-impl Source {
-    /// Returns whether it is a credential_process that runs gatepost.
-    pub fn is_gatepost(&self) -> bool {
-        self.gatepost.is_some()
-    }
-}
-
-impl Found {
     /// Returns the settings from which programs that use `profile` get credentials.
     pub fn of<'a>(&'a self, profile: &'a str) -> impl Iterator<Item = &'a Source> {
         self.sources.iter().filter(move |source| source.profile == profile)

@@ -182,7 +182,7 @@ fn probable_mistakes_are_found() {
             Kind::Credentials => (ReadFile::Absent, text),
         };
         let files = FileContents { config, credentials };
-        let hints: Vec<String> = files.hints().iter().map(name).collect();
+        let hints: Vec<String> = find_hints(&files).iter().map(name).collect();
         assert_eq!(hints.join(" "), expected);
     }
 }

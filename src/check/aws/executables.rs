@@ -12,7 +12,7 @@ pub fn is_program(program: &str, environment: &Environment) -> bool {
     match program.contains('/') {
         true => program.starts_with('/') && is_executable(Path::new(program)),
         false => {
-            let path = environment.filled("PATH").unwrap_or(DEFAULT_PATH);
+            let path = environment.non_empty("PATH").unwrap_or(DEFAULT_PATH);
             let mut folders = path.split(':').filter(|folder| folder.starts_with('/'));
             folders.any(|folder| is_executable(&Path::new(folder).join(program)))
         }

@@ -1,7 +1,7 @@
 //! Mistakes in a user's AWS files: faults in their text, permissions, and names that nothing understands; and variables that contradict
 //! each other.
 
-use gatepost_client::aws_files::{Environment, FileContents, Hint, ONE_PROFILE, Profiles, ReadFile};
+use gatepost_client::aws_files::{Environment, FileContents, Found, Hint, ONE_PROFILE, Profiles, ReadFile, find_hints};
 
 use crate::problem::Problem;
 
@@ -30,7 +30,7 @@ pub fn problems(files: &FileContents, profiles: &Profiles, uid: u32) -> Vec<Prob
         let message = format!("{place}: {fault}: the AWS CLI and boto3 stop there, whichever profile they are to use");
         Problem::configuration(message).next("correct the line")
     }));
-    problems.extend(files.hints().iter().take(MAX_HINTS).map(hint));
+    problems.extend(find_hints(files).iter().take(MAX_HINTS).map(hint));
     problems
 }
 
@@ -68,7 +68,7 @@ fn permissions(file: &ReadFile, files: &FileContents, uid: u32) -> Option<Proble
             format!("{path_shown} can be changed by others, who decide what programs of this user run and use");
         return Some(Problem::configuration(message).next("chmod go-w it"));
     }
-    let sources = files.sources().sources;
+    let sources = Found::in_files(files).sources;
     let has_keys = sources
         .iter()
         .any(|source| source.file == *path && source.setting == "aws_secret_access_key");

@@ -74,7 +74,7 @@ fn parse(bytes: &[u8]) -> Environment {
 fn distinct(programs: impl Iterator<Item = ProgramEnvironment>) -> Vec<ProgramEnvironment> {
     let mut seen = BTreeSet::new();
     programs
-        .filter(|program| program.environment.names_aws() && seen.insert(program.environment.of_aws()))
+        .filter(|program| program.environment.has_aws_variables() && seen.insert(program.environment.aws_variables()))
         .collect()
 }
 

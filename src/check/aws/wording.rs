@@ -62,7 +62,7 @@ pub fn judge(
             Judgement::Good(format!("read {}, which gatepost keeps fresh", place.file.display()))
         }
         Outcome::Keys { place } => other(format!("the keys in {place}")),
-        Outcome::KeysOfEnvironment if environment.filled("AWS_CREDENTIAL_EXPIRATION").is_some() => {
+        Outcome::KeysOfEnvironment if environment.non_empty("AWS_CREDENTIAL_EXPIRATION").is_some() => {
             Judgement::Good("have keys in their environment with the time of their end, as by gatepost exec".to_owned())
         }
         Outcome::KeysOfEnvironment => other("AWS_ACCESS_KEY_ID in their environment".to_owned()),
@@ -92,7 +92,7 @@ fn is_own_file(file: &Path, config: &Config) -> bool {
 }
 
 fn is_own_listener(environment: &Environment, config: &Config) -> bool {
-    let uri = environment.filled("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    let uri = environment.non_empty("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     let address = uri.and_then(|uri| uri.strip_prefix("http://")?.split('/').next());
     // The daemon may listen on a port that the kernel chose.
     let is_known = |listen: &std::net::SocketAddr| match listen.port() {
