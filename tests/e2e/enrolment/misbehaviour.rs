@@ -4,30 +4,29 @@ use est_server::{AnswerFault, BodyForm, CertificateFault, CertificateOrder, Opti
 
 use super::*;
 
-impl Enrolling {
-    /// Starts the daemon without a record of earlier attempts, with these switches.
-    fn begin(&mut self, switches: Switches) {
-        self.server.switch(|known| *known = switches);
-        for file in ["enrolment.json", "device.pem", "proven.pem"] {
-            let _ = fs::remove_file(self.world.gateway.state(file));
-        }
-        self.world.gateway.start();
+/// Starts the daemon without a record of earlier attempts; the server has these switches.
+fn start_with(enrolling: &mut Enrolling, switches: Switches) {
+    enrolling.server.switch(|known| *known = switches);
+    for file in ["enrolment.json", "device.pem", "proven.pem"] {
+        let _ = fs::remove_file(enrolling.world.gateway.state(file));
     }
+    enrolling.world.gateway.start();
+}
 
-    /// Waits until the first attempt has ended, and the status contains these words.
-    fn wait_for_failure(&self, words: &str) {
-        self.world.gateway.wait_for("identity.problem.message", |message| {
-            let message = message.as_str().unwrap_or_default();
-            message.contains(words) && !message.starts_with("asking ")
-        });
-    }
+/// Waits until the first attempt has ended, and the status contains these words.
+fn wait_for_failure(enrolling: &Enrolling, words: &str) {
+    enrolling.world.gateway.wait_for("identity.problem.message", |message| {
+        let message = message.as_str().unwrap_or_default();
+        message.contains(words) && !message.starts_with("asking ")
+    });
+}
 
-    fn expect(&mut self, switches: Switches, words: &str) {
-        self.begin(switches);
-        self.wait_for_failure(words);
-        assert!(!self.world.gateway.state("device.pem").exists(), "{words}");
-        self.world.gateway.stop();
-    }
+/// Checks that an enrolment at a server with these switches fails with these words, and that nothing is installed.
+fn expect_failure(enrolling: &mut Enrolling, switches: Switches, words: &str) {
+    start_with(enrolling, switches);
+    wait_for_failure(enrolling, words);
+    assert!(!enrolling.world.gateway.state("device.pem").exists(), "{words}");
+    enrolling.world.gateway.stop();
 }
 
 fn answering(fault: AnswerFault) -> Switches {
@@ -92,7 +91,7 @@ fn each_fault_of_the_server_is_named_and_nothing_is_installed() {
         (issuing(CertificateFault::OtherCa), "was not signed by the CA"),
         (issuing(CertificateFault::IsCa), "marked as a CA"),
     ] {
-        enrolling.expect(switches, words);
+        expect_failure(&mut enrolling, switches, words);
     }
     let log = enrolling.world.gateway.log();
     assert!(!log.contains(SECRET), "{log}");
@@ -128,7 +127,7 @@ fn each_form_of_a_good_answer_is_taken() {
         ..Switches::default()
     });
     for switches in forms {
-        enrolling.begin(switches);
+        start_with(&mut enrolling, switches);
         enrolling.world.gateway.wait_for_text("identity.phase", "ready");
         enrolling.world.gateway.stop();
     }
@@ -137,8 +136,8 @@ fn each_form_of_a_good_answer_is_taken() {
 #[test]
 fn a_lost_answer_to_a_single_use_secret_is_reported_as_such() {
     let mut enrolling = Enrolling::new(true, Options::default());
-    enrolling.begin(answering(AnswerFault::LostAfterIssue));
-    enrolling.wait_for_failure("localhost");
+    start_with(&mut enrolling, answering(AnswerFault::LostAfterIssue));
+    wait_for_failure(&enrolling, "localhost");
     enrolling.world.gateway.kill();
     // The wait has ended, but the lost answer is still known.
     let record = enrolling.world.gateway.state("enrolment.json");
@@ -166,14 +165,18 @@ fn a_requirement_that_tls_1_3_cannot_meet_is_reported() {
             ..Options::default()
         },
     );
-    enrolling.expect(Switches::default(), "asks for challengePassword");
+    expect_failure(&mut enrolling, Switches::default(), "asks for challengePassword");
 }
 
 #[test]
 fn an_unreachable_or_untrusted_server_is_reported() {
     let mut enrolling = lasting();
     fs::write(enrolling.path().join("est-root.pem"), enrolling.server.ca_pem()).unwrap();
-    enrolling.expect(Switches::default(), "TLS with localhost");
+    expect_failure(&mut enrolling, Switches::default(), "TLS with localhost");
     fs::remove_file(enrolling.path().join("secret")).unwrap();
-    enrolling.expect(Switches::default(), "no credential to request the first one with");
+    expect_failure(
+        &mut enrolling,
+        Switches::default(),
+        "no credential to request the first one with",
+    );
 }

@@ -71,34 +71,32 @@ pub(super) fn answer_for_aws(machine: &Machine) -> Process {
     front
 }
 
-impl Machine {
-    /// Waits for this number of further messages about the camera's state at AWS.
-    fn messages_arrived(&self, before: &mut usize, more: usize, name: &str) {
-        let arrived = || {
-            let state =
-                |event: &&Event| matches!(event, Event::Published { topic, .. } if topic.ends_with("/camera/state"));
-            self.world.cloud.events().iter().filter(state).count()
-        };
-        rig::wait::until(SOON, "the page's messages at AWS", || arrived() >= *before + more).unwrap();
-        assert_eq!(arrived(), *before + more, "{name}");
-        *before += more;
-    }
+/// Waits for this number of further messages about the camera's state at AWS.
+fn wait_for_messages(machine: &Machine, before: &mut usize, more: usize, name: &str) {
+    let arrived = || {
+        let state =
+            |event: &&Event| matches!(event, Event::Published { topic, .. } if topic.ends_with("/camera/state"));
+        machine.world.cloud.events().iter().filter(state).count()
+    };
+    rig::wait::until(SOON, "the page's messages at AWS", || arrived() >= *before + more).unwrap();
+    assert_eq!(arrived(), *before + more, "{name}");
+    *before += more;
+}
 
-    /// Runs a step that waits for a message, and sends it one.
-    fn with_a_command_from_aws(&self, text: &str) -> String {
-        let dashboard = Dashboard::start(&self.world);
-        let step = self.bash(text).stdout(Stdio::piped()).spawn().unwrap();
-        let filter = |event: &Event| {
-            matches!(event, Event::Decided { decision, .. }
-                if decision.action == "iot:Subscribe" && decision.resource.ends_with("/camera/commands/+"))
-        };
-        self.world.cloud.wait_for(SOON, filter).unwrap();
-        dashboard.publish(&format!("{THING}/camera/commands/go"), "go", &[]);
-        let step = step.wait_with_output().unwrap();
-        let step = String::from_utf8(step.stdout).unwrap();
-        assert_eq!(step, "go\n");
-        step
-    }
+/// Runs a step that waits for a message, and sends it one.
+fn run_with_command_from_aws(machine: &Machine, text: &str) -> String {
+    let dashboard = Dashboard::start(&machine.world);
+    let step = machine.bash(text).stdout(Stdio::piped()).spawn().unwrap();
+    let filter = |event: &Event| {
+        matches!(event, Event::Decided { decision, .. }
+            if decision.action == "iot:Subscribe" && decision.resource.ends_with("/camera/commands/+"))
+    };
+    machine.world.cloud.wait_for(SOON, filter).unwrap();
+    dashboard.publish(&format!("{THING}/camera/commands/go"), "go", &[]);
+    let step = step.wait_with_output().unwrap();
+    let step = String::from_utf8(step.stdout).unwrap();
+    assert_eq!(step, "go\n");
+    step
 }
 
 /// Builds a program of the page whose toolchain may be missing, and returns the command that runs it.
@@ -157,7 +155,7 @@ fn the_commands_in_the_page_on_programs_work() {
             // tests/samples.rs loads the blocks of gatepost's configuration; containers.rs runs the container.
             "toml" => continue,
             "sh" if text.contains("podman") => continue,
-            "sh" if text.contains("gatepost subscribe") => machine.with_a_command_from_aws(text),
+            "sh" if text.contains("gatepost subscribe") => run_with_command_from_aws(&machine, text),
             "sh" => machine.step(text),
             "python" => {
                 fs::write(machine.file("program.py"), text).unwrap();
@@ -180,7 +178,7 @@ fn the_commands_in_the_page_on_programs_work() {
             other => panic!("{other} is not tested"),
         };
         if section == "Messages" {
-            machine.messages_arrived(&mut states, text.matches("camera/state").count(), &name);
+            wait_for_messages(&machine, &mut states, text.matches("camera/state").count(), &name);
             continue;
         }
         let calls = machine.calls("example-bucket").split_off(before);
