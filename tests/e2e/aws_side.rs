@@ -178,17 +178,20 @@ fn the_clean_up_deletes_what_has_expired_and_nothing_else() {
         let key = SoftwareKey::new(&format!("/CN=gw-{}", certificates.len())).unwrap();
         let pem = ca.sign_v3_valid(&key.csr_path(), validity).unwrap();
         let made = cloud.account().change(|account| {
-            account.put_thing(Thing::new("gw-0"))?;
-            let id = account.register_certificate_pem(&pem, CertificateStatus::Active, true)?;
+            account.registry.put_thing(Thing::new("gw-0"))?;
+            let id = account.register_certificate(&pem, CertificateStatus::Active, true)?;
             account.attach_thing(&id, "gw-0")?;
             Ok(id)
         });
         certificates.push(made.unwrap());
     }
     let policy = cloud.account().change(|account| {
-        account.create_policy(cloudlet::Policy::seed_with_credentials("123456789012", "us-east-1"))?;
+        account
+            .policies
+            .create(cloudlet::Policy::seed_with_credentials("123456789012", "us-east-1"))?;
         let name = account
-            .policies()
+            .policies
+            .in_force()
             .next()
             .map(|policy| policy.name().to_owned())
             .unwrap();
@@ -232,12 +235,13 @@ print(scope["handler"]({}, Context()))
     // Nothing has been expired for so long, and there may be no time left.
     assert!(clean_up("30", "900000").ends_with("\n0\n"));
     assert!(clean_up("0", "1000").contains("left for tomorrow"));
-    assert_eq!(cloud.account().read(|account| account.certificates().count()), 4);
+    assert_eq!(cloud.account().read(|account| account.certificates.iter().count()), 4);
     let said = clean_up("0", "900000");
     assert!(said.contains("2 expired certificates deleted"), "{said}");
     let kept = cloud.account().read(|account| {
         account
-            .certificates()
+            .certificates
+            .iter()
             .map(|known| (known.id.clone(), known.status))
             .collect::<Vec<_>>()
     });

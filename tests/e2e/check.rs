@@ -11,7 +11,7 @@ use rig::executable;
 use serde_json::Value;
 
 use crate::command::{contains_all, run};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, World};
 
 /// Runs `gatepost check` for this gateway, with this cloud.
@@ -53,7 +53,7 @@ fn ended<'a>(document: &'a Value, outcome: &str) -> Vec<&'a str> {
 /// Creates a world whose gateway has been online once; its daemon is not running now.
 fn provisioned() -> World {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.stop();
     world
 }
@@ -61,7 +61,7 @@ fn provisioned() -> World {
 #[test]
 fn check_succeeds_with_and_without_the_daemon() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let connects = world.gateway.status()["session"]["connects"].clone();
     let (code, with) = document(&world);
     assert_eq!((code, &with["state"]), (0, &Value::from("ok")), "{with:#}");

@@ -210,7 +210,7 @@ fn the_thing_name_is_sent() {
     world
         .cloud
         .account()
-        .change(|account| account.detach_thing(&certificate, THING))
+        .change(|account| account.certificates.detach_thing(&certificate, THING))
         .unwrap();
     world
         .gateway

@@ -9,14 +9,14 @@ use rig::manager::Manager;
 use rig::wait;
 
 use crate::clock::UnpluggedToken;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, SOON, World};
 
 /// Creates a world whose configuration was good and is about to be changed; a service manager holds its credentials.
 fn world() -> World {
     let mut world = World::new();
     world.gateway.manager = Some(Manager::new().unwrap());
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     wait::until(SOON, "the last good configuration", || {
         world.gateway.state("last-good.json").exists()
     })
@@ -217,7 +217,7 @@ fn without_any_good_configuration_credentials_are_held_until_the_files_are_right
     let mut manager = Manager::new().unwrap();
     manager.listen(&socket).unwrap();
     world.gateway.manager = Some(manager);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     wait::until(SOON, "kept credentials", || world.gateway.manager().kept().len() == 1).unwrap();
     let before = world.gateway.credentials().body;
     world.gateway.stop();

@@ -11,7 +11,7 @@ use rig::token::SoftHsm;
 use rig::user;
 use serde_json::Value;
 
-use crate::registry::{bring_online_known, register};
+use crate::registry::{bring_online_registered, register};
 use crate::support::{Gateway, PIN, SOON, World, options};
 
 /// Minimum wait in seconds that counts as long: an attempt that is made earlier was not scheduled.
@@ -78,7 +78,7 @@ fn an_address_and_a_link_come_back(network: &Network) {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let mut world = World::with(Box::new(token), options_at(CLOUD));
     world.gateway.through = network.at_gateway();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.stop();
 
     // The gateway starts without an address, so each attempt fails at once and the waits grow.
@@ -133,7 +133,7 @@ fn lose_the_first_path(network: &Network, standby: &Standby<'_>) {
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let mut world = World::with(Box::new(token), options_at(FAR_CLOUD));
     world.gateway.through = network.at_gateway();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     for (loss, part) in [(Loss::Address, Waiting::Session), (Loss::Route, Waiting::RoleAlias)] {
         world.gateway.stop();
         standby.set_first_path_dead(true).unwrap();

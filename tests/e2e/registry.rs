@@ -10,9 +10,9 @@ use crate::support::{THING, World, options};
 pub fn register(cloud: &Cloudlet, pem: &str, thing: &str, policy: &Policy) -> CertificateId {
     let id = CertificateId::of_pem(pem).unwrap();
     let registered = cloud.account().change(|account| {
-        let ca = account.cas().next().unwrap().id.clone();
-        account.register_certificate(id.clone(), ca, CertificateStatus::Active);
-        account.put_thing(Thing::new(thing))?;
+        let ca = account.cas.iter().next().unwrap().id.clone();
+        account.certificates.register(id.clone(), ca, CertificateStatus::Active);
+        account.registry.put_thing(Thing::new(thing))?;
         account.attach_thing(&id, thing)
     });
     registered.unwrap();
@@ -23,7 +23,7 @@ pub fn register(cloud: &Cloudlet, pem: &str, thing: &str, policy: &Policy) -> Ce
 /// Attaches another policy to a certificate.
 pub fn attach(cloud: &Cloudlet, id: &CertificateId, policy: &Policy) {
     let attached = cloud.account().change(|account| {
-        account.put_policy(policy.clone());
+        account.policies.put(policy.clone());
         account.attach_policy(id, policy.name())
     });
     attached.unwrap();
@@ -42,14 +42,14 @@ pub fn certificate_with(world: &World, csr: &Path, policy: &Policy) -> (String, 
 }
 
 /// Starts the gateway with a certificate that AWS knows, and waits for session and credentials.
-pub fn bring_online_known(world: &mut World) -> CertificateId {
-    let id = start_known(world);
+pub fn bring_online_registered(world: &mut World) -> CertificateId {
+    let id = start_registered(world);
     world.gateway.wait_online();
     id
 }
 
 /// Starts the gateway with a certificate that AWS knows.
-pub fn start_known(world: &mut World) -> CertificateId {
+pub fn start_registered(world: &mut World) -> CertificateId {
     world.gateway.start();
     let (pem, id) = certificate_for(world, &world.gateway.wait_for_csr());
     world.gateway.install(&pem);

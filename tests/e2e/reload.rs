@@ -12,7 +12,7 @@ use rig::wait;
 use serde_json::Value;
 
 use crate::command::{client, run};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, SOON, THING, World};
 
 /// Writes the configuration, reloads it, and waits until the daemon has done so.
@@ -45,7 +45,7 @@ fn names(status: &Value) -> Vec<(String, bool)> {
 fn role_aliases_are_added_and_removed_without_effect_on_the_others() {
     let mut world = World::new();
     add_alias(&world, "video");
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let before = world.gateway.credentials().body;
     let status = |gateway: &Gateway, alias: &str| gateway.get(&format!("/v1/credentials/{alias}")).status;
 
@@ -106,7 +106,7 @@ fn a_reload_reconnects_only_if_necessary() {
         "role-aliases = [\"*\"]",
         "role-aliases = [\"*\"]\npublish = [\"{thing}/#\"]",
     );
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let post = |gateway: &Gateway| {
         let request = format!(
             "POST /topics/{THING}/data HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
@@ -150,7 +150,7 @@ fn a_reload_reconnects_only_if_necessary() {
 fn presence_moves_to_another_topic_with_one_new_connection() {
     let mut world = World::new();
     world.gateway.config.push_str("[mqtt]\nreport-interval = \"off\"\n");
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let published = |world: &World, topic: &str| {
         let is_it = |event: &&Event| matches!(event, Event::Published { topic: found, .. } if found == topic);
         world.cloud.events().iter().filter(is_it).count()
@@ -171,7 +171,7 @@ fn presence_moves_to_another_topic_with_one_new_connection() {
 #[test]
 fn the_loopback_listener_is_opened_moved_and_closed() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let free = || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
@@ -214,7 +214,7 @@ fn the_loopback_listener_is_opened_moved_and_closed() {
 #[test]
 fn changes_that_need_a_restart_are_reported_until_then() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let good = world.gateway.config.clone();
     world
         .gateway

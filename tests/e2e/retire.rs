@@ -124,7 +124,7 @@ fn a_revoked_fleet_ca_registers_no_further_gateway() {
     let status = world
         .cloud
         .account()
-        .read(|account| account.certificates().next().unwrap().status);
+        .read(|account| account.certificates.iter().next().unwrap().status);
     assert_eq!(status, CertificateStatus::Active, "what is registered stays as it is");
     shell.step(&format!("aws iot delete-ca-certificate --certificate-id {ca}"));
 }

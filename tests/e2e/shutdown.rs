@@ -10,7 +10,7 @@ use rig::token::{SlowSigner, SoftHsm};
 use crate::clock::UnpluggedToken;
 use crate::cloud_view::{end_of_connection, mark};
 use crate::faketime::WallClock;
-use crate::registry::{bring_online_known, start_known};
+use crate::registry::{bring_online_registered, start_registered};
 use crate::relay::Relay;
 use crate::support::{Gateway, PIN, SOON, World, options};
 
@@ -68,7 +68,7 @@ fn a_stop_is_quick_while_connecting_and_between_attempts() {
     let relay = Relay::to(&world.cloud.mqtt_endpoint());
     world.gateway.configure(&world.cloud.mqtt_endpoint(), &relay.endpoint());
     relay.set_silent(true);
-    start_known(&mut world);
+    start_registered(&mut world);
     world.gateway.wait_for_text("session.phase", "connecting");
     world.gateway.stop();
     ends_cleanly(&mut world.gateway, |gateway| {
@@ -95,7 +95,7 @@ fn a_stop_is_quick_while_connecting_and_between_attempts() {
 #[test]
 fn promise_8_a_stop_disconnects_so_that_no_will_is_published() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.stop();
     assert_eq!(end_of_connection(&world.cloud, 0), "the client said DISCONNECT");
     let log = world.gateway.log();

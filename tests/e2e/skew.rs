@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::check::check;
 use crate::command::{client, contains_all, run};
 use crate::dashboard::Dashboard;
-use crate::registry::start_known;
+use crate::registry::start_registered;
 use crate::support::{Gateway, SOON, World};
 
 /// Time limit for replacing something that lives slightly longer than a minute several times.
@@ -22,7 +22,7 @@ fn world(ahead: i64, lifetime: i64) -> World {
         switches.clock_ahead = -ahead;
         switches.credentials.lifetime = Lifetime::Seconds(lifetime);
     });
-    start_known(&mut world);
+    start_registered(&mut world);
     world.gateway.wait_for_text("session.phase", "connected");
     world.gateway.wait_for_text("role_aliases.0.phase", "valid");
     world
@@ -157,7 +157,7 @@ fn the_health_report_says_how_wrong_the_clock_is() {
     let mut world = World::new();
     world.cloud.switches().set(|switches| switches.clock_ahead = 1200);
     let dashboard = Dashboard::start(&world);
-    start_known(&mut world);
+    start_registered(&mut world);
     wait::until(SOON, "a report with the skew", || {
         let reports = dashboard.presence();
         let report = reports.iter().find(|report| report["clock_skew_seconds"].is_i64());
@@ -182,7 +182,7 @@ fn a_response_with_an_unusable_date_is_used_without_it() {
             .cloud
             .switches()
             .set(|switches| switches.credentials.date = Date::Fields(fields.clone()));
-        start_known(&mut world);
+        start_registered(&mut world);
         world.gateway.wait_online();
         assert!(world.gateway.status()["clock"]["skew_seconds"].is_null(), "{fields:?}");
     }

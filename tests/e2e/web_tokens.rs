@@ -4,7 +4,7 @@ use rig::command::python;
 use serde_json::{Value, json};
 
 use crate::command::{client, contains_all, run};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, World};
 
 const VAULT: &str = "https://vault.example";
@@ -52,7 +52,7 @@ fn a_program_logs_in_outside_aws_by_a_token_that_others_can_verify() {
         .cloud
         .switches()
         .set(|switches| switches.web_identity_tokens = true);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     wait_for_token(&world.gateway);
     let answer = world.gateway.get(TARGET);
     let document = answer.json().unwrap();
@@ -122,7 +122,7 @@ fn a_program_logs_in_outside_aws_by_a_token_that_others_can_verify() {
 #[test]
 fn promise_16_a_missing_token_is_reported_with_the_next_step() {
     let mut world = world();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let cases: [(bool, bool, &str, &str); 2] = [
         (
             false,
@@ -170,7 +170,7 @@ fn promise_16_a_missing_token_is_reported_with_the_next_step() {
 #[test]
 fn promise_8_once_federation_is_enabled_retry_brings_the_token_at_once() {
     let mut world = world();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let disabled = "this account issues no tokens";
     world.gateway.wait_for_words("web_tokens.0.problem.message", disabled);
     let retry = |words: &[&str]| run(&mut client(&world.gateway, &[&["retry"], words].concat()));

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use ring::signature::RsaKeyPair;
 
 use crate::access_keys::AccessKeys;
-use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing};
+use crate::account::{CertificateId, CertificateStatus, SharedAccount, Standing, standing};
 use crate::api::Objects;
 use crate::events::{Event, Events, JitpStep};
 use crate::fleet_provisioning::{DeviceAuthority, KeysAndCertificate, OwnershipTokens};
@@ -103,7 +103,7 @@ impl Cloud {
 
     pub(crate) fn standing(&self, certificate: &ParsedCertificate) -> Standing {
         self.account
-            .read(|account| account.standing(certificate, SystemTime::now()))
+            .read(|account| standing(account, certificate, SystemTime::now()))
     }
 
     /// Returns whether this client ID may connect again already. If so, records this CONNECT.
@@ -153,10 +153,10 @@ impl Cloud {
         let Standing::ToProvision { ca, plan } = self.standing(certificate) else {
             return;
         };
-        let new = self.account.read(|account| account.certificate(id).is_none());
+        let new = self.account.read(|account| account.certificates.get(id).is_none());
         if new {
             let registered = self.account.change(|account| {
-                account.register_pending(certificate, ca);
+                account.certificates.register_pending(certificate, ca);
                 Ok(())
             });
             let step = match registered {
@@ -189,7 +189,7 @@ impl Cloud {
     /// Sets a certificate's status, and closes its connections if it may no longer connect.
     pub(crate) fn set_certificate_status(&self, id: &CertificateId, status: CertificateStatus) -> Result<(), Error> {
         self.account
-            .change(|account| account.set_certificate_status(id, status))?;
+            .change(|account| account.certificates.set_status(id, status))?;
         self.events.push(Event::CertificateStatusSet {
             certificate: id.clone(),
             status,
@@ -210,7 +210,7 @@ impl Cloud {
         };
         let id = self
             .account
-            .change(|account| account.register_certificate_pem(&certificate, status, false))?;
+            .change(|account| account.register_certificate(&certificate, status, false))?;
         Ok(KeysAndCertificate {
             id,
             certificate,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::access_keys::LongTerm;
@@ -15,8 +14,9 @@ use crate::api::Objects;
 use crate::cloud::{Cloud, Endpoints};
 use crate::events::Events;
 use crate::fleet_provisioning::{DeviceAuthority, OwnershipTokens};
+use crate::folders::Folders;
 use crate::front::{ClientRecords, Connections, Lifecycle, ServicePublisher};
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, JobsHandle};
 use crate::listener::Listener;
 use crate::rotator::Rotations;
 use crate::shadow::Shadows;
@@ -32,32 +32,24 @@ pub struct Cloudlet {
     // The fields are dropped in this order: the endpoints, the broker, the folders.
     runtime: Option<Runtime>,
     broker: Broker,
-    pub(crate) cloud: Arc<Cloud>,
-    pub(crate) authority: Authority,
+    cloud: Arc<Cloud>,
+    authority: Authority,
     policy: Policy,
-    _folders: (Option<TempDir>, TempDir),
+    _folders: Folders,
 }
 
 impl Cloudlet {
     /// Starts a cloudlet; returns when its endpoints accept connections. It blocks, so it must not be called in a runtime.
     pub fn start(options: Options) -> Result<Self, Error> {
-        // A socket's path has 108 bytes at most (unix(7)), so it is not placed in the caller's folder.
-        let runtime_folder = temporary_folder()?;
-        let (folder, own_folder) = match &options.dir {
-            Some(folder) => (folder.clone(), None),
-            None => {
-                let own = temporary_folder()?;
-                (own.path().to_owned(), Some(own))
-            }
-        };
-        std::fs::create_dir_all(&folder).map_err(Error::io(format!("creating {}", folder.display())))?;
-        let account = open_account(&options, &folder)?;
+        let folders = Folders::create(options.dir.as_deref())?;
+        let account = open_account(&options, folders.data())?;
         let switches = SwitchBoard::new(options.switches);
         let events = Events::new(options.observer);
-        let authority = Authority::open(&folder)?;
+        let authority = Authority::open(folders.data())?;
         let tls = ServerConfigs::new(&authority, &options.host, &account, &switches)?;
         let saves_seldom = options.broker_saves_seldom;
-        let broker = Broker::start_in(&folder.join("broker"), runtime_folder.path(), saves_seldom, &events)?;
+        let broker_folder = folders.data().join("broker");
+        let broker = Broker::start_in(&broker_folder, folders.runtime(), saves_seldom, &events)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("cloudlet")
@@ -116,7 +108,7 @@ impl Cloudlet {
             cloud,
             authority,
             policy: options.policy,
-            _folders: (own_folder, runtime_folder),
+            _folders: folders,
         })
     }
 
@@ -140,6 +132,11 @@ impl Cloudlet {
         self.authority.pem()
     }
 
+    /// Returns the path of the root certificate.
+    pub fn root_ca_path(&self) -> &Path {
+        self.authority.path()
+    }
+
     /// Returns the records of the account, for direct reads and changes.
     pub fn account(&self) -> &SharedAccount {
         &self.cloud.account
@@ -152,7 +149,7 @@ impl Cloudlet {
 
     /// Registers a CA for just-in-time provisioning with this template.
     pub fn register_ca(&self, pem: &str, template: Template) -> Result<CaId, Error> {
-        self.cloud.account.change(|account| account.put_ca(pem, template))
+        self.cloud.account.change(|account| account.cas.put(pem, template))
     }
 
     /// Calls CreateKeysAndCertificate: creates an ACTIVE certificate with a key from AWS.
@@ -162,25 +159,32 @@ impl Cloudlet {
 
     /// Registers a role alias. Its role need not exist; the credentials provider then returns an error.
     pub fn add_role_alias(&self, alias: RoleAlias) -> Result<(), Error> {
-        self.cloud.account.change(|account| account.put_role_alias(alias))
+        self.cloud.account.change(|account| account.role_aliases.put(alias))
     }
 
     /// Creates an IAM role.
     pub fn add_role(&self, role: Role) -> Result<(), Error> {
         self.cloud.account.change(|account| {
-            account.put_role(role);
+            account.roles.put(role);
             Ok(())
         })
     }
 
+    /// Returns the jobs of AWS IoT Jobs.
+    pub fn jobs(&self) -> JobsHandle<'_> {
+        JobsHandle::new(&self.cloud)
+    }
+
     /// Returns all things.
     pub fn things(&self) -> Vec<Thing> {
-        self.cloud.account.read(|account| account.things().cloned().collect())
+        self.cloud
+            .account
+            .read(|account| account.registry.things().cloned().collect())
     }
 
     /// Returns a registered device certificate.
     pub fn certificate(&self, id: &CertificateId) -> Option<Certificate> {
-        self.cloud.account.read(|account| account.certificate(id).cloned())
+        self.cloud.account.read(|account| account.certificates.get(id).cloned())
     }
 
     /// Sets a certificate's status, and closes its connections if it may no longer connect.
@@ -190,7 +194,7 @@ impl Cloudlet {
 
     /// Deletes a certificate and closes its connections. Its next connection is a first contact again.
     pub fn forget_certificate(&self, id: &CertificateId) -> Result<(), Error> {
-        self.cloud.account.change(|account| account.forget_certificate(id))?;
+        self.cloud.account.change(|account| account.certificates.forget(id))?;
         self.cloud.connections.cut_certificate(id);
         Ok(())
     }
@@ -286,12 +290,4 @@ fn open_account(options: &Options, folder: &Path) -> Result<SharedAccount, Error
         Some(_) => SharedAccount::in_file(folder.join("account.json"), new),
         None => Ok(SharedAccount::in_memory(new)),
     }
-}
-
-fn temporary_folder() -> Result<TempDir, Error> {
-    let folder = std::env::temp_dir();
-    tempfile::Builder::new()
-        .prefix("cloudlet-")
-        .tempdir_in(&folder)
-        .map_err(Error::io(format!("creating a folder in {}", folder.display())))
 }

@@ -71,12 +71,12 @@ fn errors_come_in_the_order_of_the_table() {
     assert!(text(&curl(&cloud, &device, PATH, &[])).ends_with("200"));
     let policy = cloud
         .account()
-        .read(|account| account.policies().next().unwrap().name().to_owned());
+        .read(|account| account.policies.in_force().next().unwrap().name().to_owned());
     let nothing = r#"{"Version":"2012-10-17","Statement":[]}"#;
     cloud
         .account()
         .change(|account| {
-            account.put_policy(Policy::new(policy.as_str(), nothing)?);
+            account.policies.put(Policy::new(policy.as_str(), nothing)?);
             Ok(())
         })
         .unwrap();

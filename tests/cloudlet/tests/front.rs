@@ -98,8 +98,8 @@ fn open_questions_are_switches() {
         let seen = cloud.events().len();
         let output = publish(&cloud, &foreign.1, "mqttv311", "gw-1/a");
         assert!(!output.status.success());
-        let turned_away = |event: &Event| matches!(event, Event::TlsRefused { .. } | Event::ConnectRefused { .. });
-        let event = cloud.wait_for_after(seen, PATIENCE, turned_away).unwrap();
+        let rejected = |event: &Event| matches!(event, Event::TlsRefused { .. } | Event::ConnectRefused { .. });
+        let event = cloud.wait_for_after(seen, PATIENCE, rejected).unwrap();
         let alert = matches!(event, Event::TlsRefused { .. });
         assert_eq!(alert, in_handshake, "{bad:?}: {event:?}");
     }

@@ -108,7 +108,7 @@ fn a_certificate_that_the_template_cannot_use_stays_pending() {
 }
 
 #[test]
-fn certificates_that_may_not_connect_are_turned_away() {
+fn certificates_that_may_not_connect_are_rejected() {
     let (cloud, fleet) = cloudlet_with_fleet(Options::quick());
     let device = fleet.device_v1("gw-1");
     let stranger = common::Fleet::new().device_v1_kept();

@@ -52,9 +52,9 @@ fn a_template_knows_all_eight_parameters() {
     let cloud = Cloudlet::start(Options::quick()).unwrap();
     let fleet = common::Fleet::new();
     let made = cloud.account().change(|account| {
-        account.create_thing_type("gateway", None)?;
-        account.create_thing_group("pune", None)?;
-        account.create_policy(cloudlet::Policy::new(
+        account.registry.create_thing_type("gateway", None)?;
+        account.registry.create_thing_group("pune", None)?;
+        account.policies.create(cloudlet::Policy::new(
             "shared",
             cloudlet::Policy::seed_strict().document(),
         )?)
@@ -167,9 +167,9 @@ fn a_fault_of_the_template_or_its_role_leaves_the_certificate_pending() {
         let fleet = common::Fleet::new();
         let registered = cloud.account().change(|account| {
             if let Some(role) = role {
-                account.put_role(role);
+                account.roles.put(role);
             }
-            account.register_ca_certificate(NewCa {
+            account.register_ca(NewCa {
                 pem: &fleet.ca_pem(),
                 verification: None,
                 mode: CertificateMode::SniOnly,

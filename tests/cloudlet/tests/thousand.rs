@@ -154,13 +154,13 @@ fn a_thousand_devices_at_once_are_all_provisioned() {
         let names: Vec<String> = cloud.things().into_iter().map(|thing| thing.name).collect();
         assert_eq!(names, (0..DEVICES).map(name).collect::<Vec<_>>());
         let active = cloud.account().read(|account| {
-            let certificates = account.certificates();
+            let certificates = account.certificates.iter();
             certificates
                 .filter(|certificate| certificate.status == CertificateStatus::Active && certificate.things.len() == 1)
                 .count()
         });
         assert_eq!(active, DEVICES);
-        assert_eq!(cloud.account().read(|account| account.policies().count()), 1);
+        assert_eq!(cloud.account().read(|account| account.policies.in_force().count()), 1);
     };
     check(&cloud);
     drop(cloud);

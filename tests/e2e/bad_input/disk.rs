@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, World};
 
 /// Gives the daemon another state folder than other processes; `mount` is the shell command that does so before it starts.
@@ -25,7 +25,7 @@ pub fn with_state(gateway: &mut Gateway, mount: &str) {
 #[test]
 fn a_known_gateway_starts_and_connects_with_a_read_only_disk() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.stop();
     // The daemon works even without the state that it could not write.
     fs::remove_file(world.gateway.state("provisioning.json")).unwrap();
@@ -68,7 +68,7 @@ fn a_full_disk_at_first_boot_is_reported_and_the_socket_answers() {
 #[test]
 fn the_identity_does_not_depend_on_the_host_name() {
     let mut world = World::new();
-    let id = bring_online_known(&mut world).to_string();
+    let id = bring_online_registered(&mut world).to_string();
     world.gateway.stop();
     // As with common-name = "{hostname}" after the host name was changed.
     world

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::command::{client, contains_all, run};
 use crate::faketime::WallClock;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{PIN, World, options};
 
 use super::{document, ended, line};
@@ -42,7 +42,7 @@ fn the_process_at_the_loopback_port_is_reported() {
 #[test]
 fn faults_of_certificate_and_account_are_reported() {
     let mut world = World::new();
-    let id = bring_online_known(&mut world);
+    let id = bring_online_registered(&mut world);
     world.gateway.stop();
     let good = fs::read_to_string(world.gateway.state("device.pem")).unwrap();
     let csr = world.gateway.state("device.csr");
@@ -161,7 +161,7 @@ fn waiting_messages_are_a_warning_with_and_without_the_daemon() {
         "role-aliases = [\"*\"]",
         "role-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\"]",
     );
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let (code, _, reason) = run(&mut client(&world.gateway, &["publish", "others/data", "x", "--wait"]));
     assert_eq!(code, 65, "{reason}");
     for running in [true, false] {

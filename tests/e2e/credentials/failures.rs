@@ -59,7 +59,7 @@ impl Failure {
             Cause::NoAlias => cloud
                 .account()
                 .change(|account| {
-                    account.remove_role_alias(self.alias);
+                    account.role_aliases.remove(self.alias);
                     Ok(())
                 })
                 .unwrap(),

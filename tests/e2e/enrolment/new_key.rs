@@ -190,8 +190,8 @@ fn promise_11_kill_9_between_key_certificate_and_proof_makes_no_third_key() {
 /// Makes the CA of the EST server known to AWS, or unknown, for certificates that AWS has not seen.
 fn set_ca_active(world: &World, is_active: bool) {
     let changed = world.cloud.account().change(|account| {
-        let ids: Vec<_> = account.cas().map(|ca| ca.id.clone()).collect();
-        ids.iter().try_for_each(|id| account.set_ca_active(id, is_active))
+        let ids: Vec<_> = account.cas.iter().map(|ca| ca.id.clone()).collect();
+        ids.iter().try_for_each(|id| account.cas.set_active(id, is_active))
     });
     changed.unwrap();
 }

@@ -43,9 +43,9 @@ impl Rotating {
             .unwrap();
         let policy = Policy::new(POLICY, &String::from_utf8(printed.stdout).unwrap()).unwrap();
         let made = world.cloud.account().change(|account| {
-            account.create_policy(policy)?;
-            account.put_thing(cloudlet::Thing::new(THING))?;
-            let id = account.register_certificate_pem(&pem, CertificateStatus::Active, false)?;
+            account.policies.create(policy)?;
+            account.registry.put_thing(cloudlet::Thing::new(THING))?;
+            let id = account.register_certificate(&pem, CertificateStatus::Active, false)?;
             account.attach_policy(&id, POLICY)?;
             account.attach_thing(&id, THING)
         });
@@ -61,14 +61,14 @@ impl Rotating {
     }
 
     pub fn create_job(&self, id: &str) {
-        self.world.cloud.create_job(id, JOB, &[THING]).unwrap();
+        self.world.cloud.jobs().create(id, JOB, &[THING]).unwrap();
     }
 
     /// Waits until the job has this status, and verifies that local programs notice nothing meanwhile.
     pub fn wait_for_job(&self, id: &str, status: &str) {
         let has_ended = || {
             assert_eq!(self.world.gateway.credentials().status, 200);
-            self.world.cloud.job_status(id, THING) == Some(status)
+            self.world.cloud.jobs().status(id, THING) == Some(status)
         };
         wait::until(SOON, &format!("{status} of {id}"), has_ended)
             .unwrap_or_else(|error| panic!("{error}\n{}", self.world.gateway.log()));
@@ -91,7 +91,7 @@ impl Rotating {
     /// Returns the certificates that are attached to the thing.
     fn attached(&self) -> Vec<String> {
         self.world.cloud.account().read(|account| {
-            let attached = account.certificates().filter(|known| known.things.contains(THING));
+            let attached = account.certificates.iter().filter(|known| known.things.contains(THING));
             attached.map(|known| known.id.to_string()).collect()
         })
     }
@@ -128,11 +128,12 @@ fn promise_11_a_job_rotates_the_certificate_and_programs_notice_nothing() {
         rotating
             .world
             .cloud
-            .create_job("reboot", r#"{"operation":"REBOOT"}"#, &["another-thing"])
+            .jobs()
+            .create("reboot", r#"{"operation":"REBOOT"}"#, &["another-thing"])
             .unwrap();
         rotating.create_job("rotate");
         let mut published = 0;
-        while rotating.world.cloud.job_status("rotate", THING) != Some("SUCCEEDED") {
+        while rotating.world.cloud.jobs().status("rotate", THING) != Some("SUCCEEDED") {
             let (code, _, error) = run(&mut client(gateway, &["publish", "gw-1/t", "m"]));
             assert_eq!(code, 0, "{error}");
             published += 1;
@@ -162,7 +163,7 @@ fn promise_11_a_job_rotates_the_certificate_and_programs_notice_nothing() {
             "{log}"
         );
         assert_eq!(gateway.status()["identity"]["rotation"]["problem"], Value::Null);
-        let details = rotating.world.cloud.job_details("rotate", THING);
+        let details = rotating.world.cloud.jobs().status_details("rotate", THING);
         let progress = details.get("certificateRotationProgress").map(String::as_str);
         assert_eq!(
             progress,
@@ -260,7 +261,7 @@ fn each_failure_of_a_rotation_is_told_and_the_certificate_stays() {
         rotating.create_job(&job);
         rotating.wait_for_job(&job, "FAILED");
         rotating.wait_until_settled(|id| id == first);
-        let reason = rotating.world.cloud.job_details(&job, THING)["DeviceFailureReason"].clone();
+        let reason = rotating.world.cloud.jobs().status_details(&job, THING)["DeviceFailureReason"].clone();
         assert!(reason.contains(words), "{fault:?}: {reason}");
         assert_eq!(
             fs::read_to_string(rotating.world.gateway.state("device.pem")).unwrap(),
@@ -282,7 +283,7 @@ fn each_failure_of_a_rotation_is_told_and_the_certificate_stays() {
     rotating.set_fault(Some(RotatorFault::AttachesNoPolicy));
     rotating.create_job("cancelled");
     rotating.wait_for_step("proving");
-    rotating.world.cloud.cancel_job("cancelled", true).unwrap();
+    rotating.world.cloud.jobs().cancel("cancelled", true).unwrap();
     rotating.wait_until_settled(|id| id == first);
     assert_eq!(
         fs::read_to_string(rotating.world.gateway.state("device.pem")).unwrap(),

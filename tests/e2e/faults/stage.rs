@@ -12,7 +12,7 @@ use super::mqtt_connection::Address;
 use super::programs::Transport;
 use crate::mqtt_listener::packets::{V3_1_1, V5};
 use crate::mqtt_listener::socket;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{PIN, SOON, World, options};
 
 /// A world in which this user may publish everything, as fast as it likes.
@@ -30,7 +30,7 @@ impl Stage {
         let mut options = options();
         options.observer = Some(arrivals.observer());
         options.switches.publishes_per_second = u32::MAX;
-        options.switches.tell_acknowledged = true;
+        options.switches.report_acknowledgements = true;
         if network.is_some() {
             (options.listen, options.host) = (CLOUD.parse().unwrap(), CLOUD_NAME.to_owned());
         }
@@ -73,7 +73,7 @@ impl Stage {
     }
 
     pub(super) fn bring_online(&mut self) {
-        bring_online_known(&mut self.world);
+        bring_online_registered(&mut self.world);
         self.token = Some(TokenCopy::of(&self.tokens).unwrap());
     }
 

@@ -8,14 +8,14 @@ use rig::user;
 
 use super::{back_online, post, publish, take_offline};
 use crate::faults::SmallDisk;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{THING, World};
 
 fn offline(bounds: &str) -> World {
     let mut world = World::new();
     super::configure(&mut world);
     world.gateway.config.push_str(&format!("[mqtt]\n{bounds}\n"));
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     take_offline(&world);
     world
 }
@@ -93,7 +93,7 @@ fn parked_messages_are_tried_again_only_as_far_as_there_is_room() {
     let mut world = World::new();
     super::configure(&mut world);
     world.gateway.config.push_str("[mqtt]\noutbox-max-messages = 3\n");
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     for parked in 1..=3 {
         publish(&world.gateway, "others/data", "refused");
         world.gateway.wait_for("messages.parked", |all| *all == parked);
@@ -144,7 +144,7 @@ fn promise_5_a_disk_filled_by_the_outbox_recovers_when_aws_accepts_the_messages(
     let mut world = World::new();
     super::configure(&mut world);
     let _disk = SmallDisk::at(&world.gateway.state(""), 3);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     take_offline(&world);
     let publish = |world: &World, size: usize| {
         let payload = "x".repeat(size);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{back_online, configure, subscribed, take_offline, world};
 use crate::command::{client, contains_all, run};
 use crate::dashboard::Dashboard;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, SOON, THING, World};
 
 /// Runs the command with `input` on its stdin.
@@ -90,7 +90,7 @@ fn promise_5_publishing_lines_ends_at_the_first_refused_line() {
     let mut world = World::new();
     configure(&mut world);
     world.gateway.config.push_str("[mqtt]\noutbox-max-messages = 3\n");
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     take_offline(&world);
     let target = format!("{THING}/data");
     let answer = fed(&world.gateway, &["publish", &target, "--lines"], "a\nb\n\nc\nd\ne\n");

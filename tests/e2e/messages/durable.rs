@@ -82,7 +82,7 @@ fn durable_subscriptions_are_bounded_and_losses_are_counted() {
     let mut world = crate::support::World::new();
     super::configure(&mut world);
     world.gateway.config.push_str("[mqtt]\ninbox-max-messages = 3\n");
-    crate::registry::bring_online_known(&mut world);
+    crate::registry::bring_online_registered(&mut world);
     let dashboard = Dashboard::start(&world);
     let target = format!("{THING}/jobs?name=worker");
     drop(Subscription::open(&world.gateway, &target));
@@ -177,7 +177,7 @@ fn promise_5_retained_messages_are_delivered_after_a_lost_session() {
     let mut world = crate::support::World::new();
     super::configure(&mut world);
     world.gateway.config.push_str("[mqtt]\nsession-expiry = \"0s\"\n");
-    crate::registry::bring_online_known(&mut world);
+    crate::registry::bring_online_registered(&mut world);
     let dashboard = Dashboard::start(&world);
     let topic = format!("{THING}/settings");
     dashboard.publish(&topic, "one", &["-r"]);

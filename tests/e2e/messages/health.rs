@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use super::world;
 use crate::dashboard::Dashboard;
-use crate::registry::{attach, bring_online_known, start_known};
+use crate::registry::{attach, bring_online_registered, start_registered};
 use crate::support::{SOON, THING, World};
 
 #[test]
 fn health_is_reported_when_it_changes() {
     let mut world = World::new();
     let dashboard = Dashboard::start(&world);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let found = rig::wait::until_some(SOON, "a report with credentials in it", || {
         let all = dashboard.presence();
         all.into_iter()
@@ -113,7 +113,7 @@ fn every_field_of_the_report_is_in_its_schema_and_in_the_documentation() {
     // The role alias does not exist at AWS, so there is a problem to report.
     world.gateway.config.push_str("\n[[role-alias]]\nname = \"video\"\n");
     let dashboard = Dashboard::start(&world);
-    start_known(&mut world);
+    start_registered(&mut world);
     let is_full = |report: &Value| {
         let phases = report["role_aliases"].as_array().into_iter().flatten();
         let has_problems = report["problems"].as_array().is_some_and(|all| !all.is_empty());
@@ -145,7 +145,7 @@ fn reports_can_be_switched_off() {
     let mut world = World::new();
     world.gateway.config.push_str("[mqtt]\nreport-interval = \"off\"\n");
     let dashboard = Dashboard::start(&world);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     rig::wait::until(SOON, "presence", || !dashboard.presence().is_empty()).unwrap();
     assert_eq!(
         dashboard.presence(),

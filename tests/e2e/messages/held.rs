@@ -8,7 +8,7 @@ use rig::user;
 use super::{Subscription, configure, subscribed, world};
 use crate::dashboard::Dashboard;
 use crate::faults::SmallDisk;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, THING, World};
 
 /// Creates a subscription and disconnects.
@@ -38,7 +38,7 @@ fn promise_5_messages_that_a_full_disk_cannot_store_stay_with_aws() {
     let mut world = World::new();
     configure(&mut world);
     let disk = SmallDisk::at(&world.gateway.state(""), 8);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let dashboard = Dashboard::start(&world);
     leave_a_subscription(&world);
     disk.fill();

@@ -23,7 +23,7 @@ use cloudlet::Event;
 use rig::unix_http::{self, Response};
 use serde_json::Value;
 
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::relay::Relay;
 use crate::support::{Gateway, SOON, THING, World};
 
@@ -31,7 +31,7 @@ use crate::support::{Gateway, SOON, THING, World};
 fn world() -> World {
     let mut world = World::new();
     configure(&mut world);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world
 }
 
@@ -43,7 +43,7 @@ fn world_behind_a_relay() -> (World, Relay) {
     world
         .gateway
         .configure(&world.cloud.mqtt_endpoint(), &network.endpoint());
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     (world, network)
 }
 

@@ -4,7 +4,7 @@ use cloudlet::Event;
 
 use super::{back_online, configure, publish, take_offline};
 use crate::dashboard::Dashboard;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{SOON, THING, World};
 
 #[test]
@@ -12,7 +12,7 @@ fn later_messages_of_a_topic_wait_for_a_deferred_one() {
     let mut world = World::new();
     configure(&mut world);
     world.gateway.config.push_str("[mqtt]\npublish-rate = 1\n");
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let dashboard = Dashboard::start(&world);
     take_offline(&world);
     let topic = format!("{THING}/data");

@@ -83,7 +83,7 @@ fn a_payload_at_the_limit_is_accepted_and_a_larger_one_is_not() {
 #[test]
 fn promise_7_topics_need_a_rule() {
     let mut world = World::new();
-    crate::registry::bring_online_known(&mut world);
+    crate::registry::bring_online_registered(&mut world);
     for (method, key) in [("POST", "publish"), ("GET", "subscribe")] {
         let answer = request(&world.gateway, method, &format!("/topics/{THING}/data"), "", b"");
         assert_eq!(answer.status, 403, "{:?}", answer.json());
@@ -106,7 +106,7 @@ fn promise_7_nobody_publishes_on_gateposts_own_topics() {
         .gateway
         .config
         .push_str("[mqtt]\npresence-topic = \"{thing}/presence\"\n");
-    crate::registry::bring_online_known(&mut world);
+    crate::registry::bring_online_registered(&mut world);
     for (target, status) in [
         ("{thing}/gatepost/status", 403),
         (&format!("{THING}/gatepost/status"), 403),

@@ -2,7 +2,7 @@
 
 use super::{configure, post, publish, world, world_behind_a_relay};
 use crate::dashboard::Dashboard;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{SOON, THING, World};
 
 #[test]
@@ -56,7 +56,7 @@ fn promise_6_a_backlog_does_not_delay_qos_0_messages() {
     let mut world = World::new();
     configure(&mut world);
     world.gateway.config.push_str("[mqtt]\npublish-rate = 4\n");
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let dashboard = Dashboard::start(&world);
     // More than a minute's worth: it is accepted in a fraction of that.
     for number in 0..200 {

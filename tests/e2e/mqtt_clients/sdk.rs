@@ -45,7 +45,11 @@ fn promise_12_the_shadow_and_jobs_clients_of_awss_sdk_work_unchanged_and_get_wha
     let shadow = aws(&format!("iot-data get-thing-shadow --thing-name {THING} /dev/stdout"));
     assert!(shadow.contains("\"reported\":{\"led\":\"on\"}"), "{shadow}");
     assert!(!shadow.contains("delta"), "{shadow}");
-    world.cloud.create_job("first", "{\"do\":\"this\"}", &[THING]).unwrap();
+    world
+        .cloud
+        .jobs()
+        .create("first", "{\"do\":\"this\"}", &[THING])
+        .unwrap();
     program.wait_for(0, "job {'do': 'this'}");
     // Its streams go on after a restart and a crash, with what came meanwhile.
     let seen = program.process.line_count();
@@ -56,12 +60,16 @@ fn promise_12_the_shadow_and_jobs_clients_of_awss_sdk_work_unchanged_and_get_wha
     world.gateway.start();
     program.wait_for(seen, "delta {'led': 'off'}");
     world.gateway.kill();
-    world.cloud.create_job("second", "{\"last\":true}", &[THING]).unwrap();
+    world
+        .cloud
+        .jobs()
+        .create("second", "{\"last\":true}", &[THING])
+        .unwrap();
     world.gateway.start();
     program.wait_for(0, "job {'last': True}");
     for job in ["first", "second"] {
         rig::wait::until(SOON, "the job is done", || {
-            world.cloud.job_status(job, THING) == Some("SUCCEEDED")
+            world.cloud.jobs().status(job, THING) == Some("SUCCEEDED")
         })
         .unwrap();
     }

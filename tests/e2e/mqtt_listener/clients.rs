@@ -9,7 +9,7 @@ use super::packets::{Client, Connect, V3_1_1, V5, text};
 use super::{SECRET, socket, switch_on, world};
 use crate::dashboard::Dashboard;
 use crate::messages::subscribed;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{SOON, THING, World};
 
 /// Returns the options for connecting to each of the listeners.
@@ -180,7 +180,7 @@ fn retain_as_published_is_granted_with_a_remark_and_only_a_new_subscription_gets
 fn promise_5_a_message_with_its_puback_reaches_aws_after_a_kill() {
     let mut world = World::new();
     let address = switch_on(&mut world);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.wait_for_log(&format!("listens at {address}"));
     let dashboard = Dashboard::start(&world);
     crate::messages::take_offline(&world);

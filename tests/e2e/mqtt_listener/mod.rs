@@ -19,7 +19,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::messages::configure;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, World};
 
 /// The administrator's secret for this user's rule.
@@ -50,7 +50,7 @@ pub fn switch_on(world: &mut World) -> SocketAddr {
 pub fn world() -> (World, SocketAddr) {
     let mut world = World::new();
     let address = switch_on(&mut world);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.wait_for_log(&format!("listens at {address}"));
     world.gateway.wait_for_log("mqtt.sock");
     (world, address)

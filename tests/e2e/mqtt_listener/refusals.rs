@@ -2,7 +2,7 @@
 
 use super::packets::{Client, Connect, V3_1_1, V5};
 use super::{SECRET, switch_on};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{THING, World};
 
 /// Creates a world in which this user may publish below `{thing}/own`, and subscribe to that and to the thing's shadow.
@@ -17,7 +17,7 @@ fn narrow_world() -> (World, std::net::SocketAddr) {
         "subscribe = [\"#\", \"$aws/things/{thing}/#\"]",
         "subscribe = [\"{thing}/own/#\", \"$aws/things/{thing}/#\"]",
     );
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.wait_for_log(&format!("listens at {address}"));
     world.gateway.wait_for_log("mqtt.sock");
     (world, address)

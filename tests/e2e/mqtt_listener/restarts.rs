@@ -9,7 +9,7 @@ use rig::wait;
 use super::packets::{Client, Connect, V3_1_1, V5};
 use super::{SECRET, socket, switch_on};
 use crate::command::{client, run};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::reload::reload;
 use crate::support::{SOON, World};
 use crate::systemd::managed;
@@ -17,7 +17,7 @@ use crate::systemd::managed;
 fn listening() -> (World, SocketAddr) {
     let mut world = managed();
     let address = switch_on(&mut world);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.wait_for_text("local_mqtt.phase", "listening");
     (world, address)
 }

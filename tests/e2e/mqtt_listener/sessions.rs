@@ -6,7 +6,7 @@ use super::packets::{Client, Connect, Packet, V3_1_1, V5, text};
 use super::{SECRET, switch_on, world};
 use crate::dashboard::Dashboard;
 use crate::messages::subscribed;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, SOON, THING, World};
 
 /// Returns the property Session Expiry Interval.
@@ -198,7 +198,7 @@ fn promise_7_no_other_account_sees_or_takes_over_a_session() {
         "\n[[access]]\nuid = 61000\nsubscribe = [\"{{thing}}/other/#\"]\ntoken-file = \"{}\"\n",
         other.display()
     ));
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.wait_for_log(&format!("listens at {address}"));
     let (mut mine, _) = resume(&world.gateway, V5, "same");
     assert_eq!(mine.subscribe(1, &[("{thing}/a", 1)]), [1]);

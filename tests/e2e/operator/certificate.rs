@@ -9,7 +9,7 @@ use cloudlet::CertificateStatus;
 use rig::fleet_ca::FleetCa;
 
 use crate::command::{client, contains_all, run};
-use crate::registry::{bring_online_known, certificate_for};
+use crate::registry::{bring_online_registered, certificate_for};
 use crate::support::{THING, World};
 
 /// Runs the command with this gateway's configuration and folders.
@@ -114,7 +114,7 @@ fn an_unusable_certificate_is_not_installed() {
 #[test]
 fn a_new_certificate_is_waited_for_until_aws_has_accepted_it() {
     let mut world = World::new();
-    let old = bring_online_known(&mut world);
+    let old = bring_online_registered(&mut world);
     let before = fs::read_to_string(world.gateway.state("device.pem")).unwrap();
     let (pem, new) = certificate_for(&world, &world.gateway.state("device.csr"));
     world

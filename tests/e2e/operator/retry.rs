@@ -11,7 +11,7 @@ use rig::token::{SoftHsm, Tpm};
 use rig::{unix_http, user};
 
 use crate::command::{client, contains_all, run};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{PIN, THING, World, options};
 
 #[test]
@@ -81,7 +81,7 @@ fn retry_tries_now_and_reports_the_outcomes() {
 #[test]
 fn a_session_that_waits_connects_now_but_never_twice_in_ten_seconds() {
     let mut world = World::new();
-    let id = bring_online_known(&mut world);
+    let id = bring_online_registered(&mut world);
     let activate = |status| world.cloud.set_certificate_status(&id, status).unwrap();
     activate(CertificateStatus::Inactive);
     world.gateway.wait_for_text("session.phase", "waiting");

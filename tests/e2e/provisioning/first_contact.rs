@@ -4,7 +4,7 @@ use cloudlet::{CertificateId, Event, JitpStep, Options};
 use rig::token::SoftHsm;
 
 use crate::cloud_view::{chains, connects, mark, refusals, session_present};
-use crate::registry::{bring_online_known, certificate_for};
+use crate::registry::{bring_online_registered, certificate_for};
 use crate::support::{PIN, SOON, World, options};
 
 #[test]
@@ -52,15 +52,15 @@ fn promise_8_an_inactive_ca_or_one_without_auto_registration_is_retried() {
     let ca = world
         .cloud
         .account()
-        .read(|account| account.cas().next().unwrap().id.clone());
+        .read(|account| account.cas.iter().next().unwrap().id.clone());
     let account = world.cloud.account();
-    account.change(|account| account.set_ca_active(&ca, false)).unwrap();
+    account.change(|account| account.cas.set_active(&ca, false)).unwrap();
     world.gateway.start();
     world.certify();
     world.gateway.wait_for_text("provisioning.phase", "pending");
-    account.change(|account| account.set_ca_active(&ca, true)).unwrap();
+    account.change(|account| account.cas.set_active(&ca, true)).unwrap();
     account
-        .change(|account| account.set_auto_registration(&ca, false))
+        .change(|account| account.cas.set_auto_registration(&ca, false))
         .unwrap();
     // A restart tries at once: the wait is for AWS's limit on the CONNECTs of one process.
     world.gateway.stop();
@@ -73,7 +73,7 @@ fn promise_8_an_inactive_ca_or_one_without_auto_registration_is_retried() {
         ["the CA is INACTIVE", "the CA's auto-registration is disabled"]
     );
     account
-        .change(|account| account.set_auto_registration(&ca, true))
+        .change(|account| account.cas.set_auto_registration(&ca, true))
         .unwrap();
     world.gateway.wait_online();
     assert!(!world.gateway.log().contains("error:"), "{}", world.gateway.log());
@@ -138,7 +138,7 @@ fn promise_2_the_chain_is_sent_only_until_aws_has_accepted_the_certificate() {
 #[test]
 fn a_certificate_registered_by_hand_is_online_at_its_first_connection() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     assert_eq!(connects(&world.cloud, 0), 1);
     assert_eq!(world.gateway.status()["provisioning"]["attempts"], 0);
 }

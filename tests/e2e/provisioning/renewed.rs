@@ -16,10 +16,10 @@ fn template(cloud: &Cloudlet, settings: Value) -> Template {
     thing["OverrideSettings"] = settings;
     let made = cloud.account().change(|account| {
         for name in ["gateway", "repaired"] {
-            account.create_thing_type(name, None)?;
+            account.registry.create_thing_type(name, None)?;
         }
         for name in ["fleet", "pilot"] {
-            account.create_thing_group(name, None)?;
+            account.registry.create_thing_group(name, None)?;
         }
         Ok(())
     });
@@ -41,13 +41,13 @@ fn shipped() -> Value {
 /// An operator's changes to the thing: its attribute, its type, its groups.
 fn change_thing(world: &World) {
     let changed = world.cloud.account().change(|account| {
-        let mut thing = account.existing_thing(THING)?.clone();
+        let mut thing = account.registry.existing_thing(THING)?.clone();
         thing.attributes = [("batch", "7"), ("site", "north")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into();
         thing.thing_type = Some("repaired".to_owned());
         thing.groups = ["pilot".to_owned()].into();
-        account.put_thing(thing)
+        account.registry.put_thing(thing)
     });
     changed.unwrap();
 }
@@ -57,7 +57,7 @@ fn thing(world: &World) -> String {
     let thing = world
         .cloud
         .account()
-        .read(|account| account.thing(THING).cloned())
+        .read(|account| account.registry.thing(THING).cloned())
         .unwrap();
     format!(
         "{:?} {:?} {:?}",

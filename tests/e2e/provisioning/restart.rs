@@ -10,13 +10,11 @@ use crate::clock::UnpluggedToken;
 use crate::cloud_view::{chains, mark, session_present};
 use crate::support::{SOON, THING, World};
 
-impl World {
-    /// Ends the daemon and starts it again.
-    fn restart(&mut self, signal: Signal) {
-        self.gateway.process().signal(signal).unwrap();
-        self.gateway.process().wait(SOON).unwrap();
-        self.gateway.start();
-    }
+/// Ends the daemon and starts it again.
+fn restart(world: &mut World, signal: Signal) {
+    world.gateway.process().signal(signal).unwrap();
+    world.gateway.process().wait(SOON).unwrap();
+    world.gateway.start();
 }
 
 #[test]
@@ -33,7 +31,7 @@ fn promise_2_a_restart_continues_in_every_state() {
     world.gateway.start();
     world.gateway.wait_for_text("token.phase", "waiting");
     for signal in [Signal::KILL, Signal::TERM] {
-        world.restart(signal);
+        restart(&mut world, signal);
         world.gateway.wait_for_text("token.phase", "waiting");
         world.gateway.wait_for_text("provisioning.phase", "no-key");
     }
@@ -42,7 +40,7 @@ fn promise_2_a_restart_continues_in_every_state() {
     let csr = world.gateway.wait_for_csr();
     let request = fs::read(&csr).unwrap();
     for signal in [Signal::KILL, Signal::TERM] {
-        world.restart(signal);
+        restart(&mut world, signal);
         world.gateway.wait_for_csr();
         world.gateway.wait_for_text("provisioning.phase", "no-certificate");
         assert_eq!(fs::read(&csr).unwrap(), request, "the same request for the same key");
@@ -51,7 +49,7 @@ fn promise_2_a_restart_continues_in_every_state() {
     world.certify();
     world.gateway.wait_for_text("provisioning.phase", "pending");
     for (signal, attempts) in [(Signal::KILL, 2), (Signal::TERM, 3)] {
-        world.restart(signal);
+        restart(&mut world, signal);
         world.gateway.wait_for("provisioning.attempts", |made| made == attempts);
         assert_eq!(world.gateway.status()["provisioning"]["phase"], "pending");
     }
@@ -69,7 +67,7 @@ fn promise_2_a_restart_continues_in_every_state() {
     wait_until_noted(&world);
     for signal in [Signal::KILL, Signal::TERM] {
         let before = mark(&world.cloud);
-        world.restart(signal);
+        restart(&mut world, signal);
         assert!(session_present(&world.cloud, before), "after {signal:?}");
         world.gateway.wait_online();
         assert_eq!(world.gateway.status()["provisioning"]["phase"], "provisioned");

@@ -7,7 +7,7 @@ use cloudlet::{CertificateId, CertificateStatus, Cloudlet, Event};
 use crate::check::check;
 use crate::cloud_view::{connects, end_of_connection, mark};
 use crate::command::{contains_all, run};
-use crate::registry::{bring_online_known, certificate_for};
+use crate::registry::{bring_online_registered, certificate_for};
 use crate::support::{SOON, THING, World};
 
 /// Waits until AWS has accepted a connection with this certificate after `mark`; returns whether the session was resumed.
@@ -22,7 +22,7 @@ fn connected_with(cloud: &Cloudlet, mark: usize, id: &CertificateId) -> bool {
 /// Returns a gateway that is online, and a certificate for it that AWS knows but does not accept.
 fn online_and_refused() -> (World, CertificateId, CertificateId) {
     let mut world = World::new();
-    let old = bring_online_known(&mut world);
+    let old = bring_online_registered(&mut world);
     let (pem, new) = certificate_for(&world, &world.gateway.state("device.csr"));
     let status = CertificateStatus::Inactive;
     world.cloud.set_certificate_status(&new, status).unwrap();
@@ -129,7 +129,7 @@ fn a_revoked_certificate_and_one_that_is_not_active_yet_take_turns() {
 #[test]
 fn promise_6_a_bad_file_changes_nothing_even_at_a_start() {
     let mut world = World::new();
-    let id = bring_online_known(&mut world);
+    let id = bring_online_registered(&mut world);
     world.gateway.stop();
     world.gateway.install("-----BEGIN CERTIFICATE-----\nMIIB");
     world.gateway.start();
@@ -149,7 +149,7 @@ fn promise_6_a_bad_file_changes_nothing_even_at_a_start() {
 #[test]
 fn a_changed_thing_name_ends_the_presence_of_the_old_one() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let csr = world.gateway.state("device.csr");
     let pem = world.ca.sign_as(&csr, "/C=IN/O=Example/CN=gw-2").unwrap();
     let (before, new) = (mark(&world.cloud), CertificateId::of_pem(&pem).unwrap());

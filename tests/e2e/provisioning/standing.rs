@@ -4,13 +4,13 @@ use cloudlet::CertificateStatus;
 use cloudlet::switches::{BadCertificate, FirstContact, TlsVersions};
 
 use crate::cloud_view::{chains, mark};
-use crate::registry::{bring_online_known, certificate_for};
+use crate::registry::{bring_online_registered, certificate_for};
 use crate::support::World;
 
 #[test]
 fn promise_8_a_deleted_certificate_is_registered_again() {
     let mut world = World::new();
-    let id = bring_online_known(&mut world);
+    let id = bring_online_registered(&mut world);
     world
         .cloud
         .switches()
@@ -43,7 +43,7 @@ fn promise_8_a_deleted_certificate_is_registered_again() {
 #[test]
 fn promise_8_an_inactive_certificate_is_retried_and_a_revoked_one_replaced() {
     let mut world = World::new();
-    let id = bring_online_known(&mut world);
+    let id = bring_online_registered(&mut world);
     world
         .cloud
         .set_certificate_status(&id, CertificateStatus::Inactive)
@@ -81,7 +81,7 @@ fn promise_8_an_inactive_certificate_is_retried_and_a_revoked_one_replaced() {
 #[test]
 fn promise_8_an_alert_in_the_handshake_counts_as_a_drop() {
     let mut world = World::new();
-    let id = bring_online_known(&mut world);
+    let id = bring_online_registered(&mut world);
     world.gateway.stop();
     world
         .cloud

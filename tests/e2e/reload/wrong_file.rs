@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::command::{client, run};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, World};
 
 use super::reload;
@@ -11,7 +11,7 @@ use super::reload;
 #[test]
 fn a_wrong_file_is_seen_whether_anybody_reloads_or_not() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let good = world.gateway.config.clone();
     let drop_in = world.gateway.folder.path().join("conf.d/20-mine.toml");
     fs::create_dir(drop_in.parent().unwrap()).unwrap();

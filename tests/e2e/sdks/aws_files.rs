@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::REPOSITORY;
 use crate::check::check;
 use crate::command::run;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::World;
 
 /// The client's unit tests use the expected results of the same file.
@@ -32,7 +32,7 @@ const KEYS: &str = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_
 #[test]
 fn check_says_what_the_aws_cli_does() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let folder = tempfile::tempdir().unwrap();
     let (config, credentials) = (folder.path().join("config"), folder.path().join("credentials"));
     let user = rustix::process::geteuid().as_raw().to_string();

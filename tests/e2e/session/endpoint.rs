@@ -3,7 +3,7 @@
 use cloudlet::{Cloudlet, Event, Options};
 use rig::token::SoftHsm;
 
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{PIN, SOON, World, options};
 
 /// The unit test `alpn_follows_the_port_unless_it_is_configured` has the other combinations of port and setting.
@@ -21,7 +21,7 @@ fn port_443_uses_alpn() {
     }
     let token = SoftHsm::new("gateway", PIN).unwrap();
     let mut world = World::with(Box::new(token), on_443);
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     assert_eq!(world.gateway.status()["session"]["endpoint"], "localhost:443");
     // A domain configuration of SECURE_MQTT needs no ALPN; this endpoint does.
     world.gateway.stop();

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::cloud_view::{end_of_connection, mark};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{THING, World};
 
 #[test]
 fn promise_8_broken_connections_are_reopened_with_backoff() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world
         .cloud
         .switches()
@@ -40,7 +40,7 @@ fn promise_8_late_and_missing_acknowledgements_are_handled() {
     world.cloud.switches().set(|switches| {
         switches.delay_pubacks = Some(Duration::from_millis(1500));
     });
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let before = mark(&world.cloud);
     world.cloud.switches().set(|switches| {
         switches.delay_pubacks = None;

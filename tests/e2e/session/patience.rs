@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cloud_view::{connects, mark, refusals, session_present};
-use crate::registry::{bring_online_known, certificate_with};
+use crate::registry::{bring_online_registered, certificate_with};
 use crate::relay::Relay;
 use crate::support::{THING, World};
 
@@ -21,7 +21,7 @@ fn promise_8_silent_connections_are_given_up() {
     cut.gateway.configure(&cut.cloud.mqtt_endpoint(), &network.endpoint());
     for world in [&mut quiet, &mut cut] {
         world.gateway.config.push_str("[mqtt]\nkeep-alive = \"30s\"\n");
-        bring_online_known(world);
+        bring_online_registered(world);
     }
     let quiet_since = mark(&quiet.cloud);
     network.set_silent(true);

@@ -4,7 +4,7 @@ use cloudlet::Event;
 use rig::process::Signal;
 
 use crate::cloud_view::{end_of_connection, mark, session_present};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{Gateway, SOON, THING, World};
 
 /// An event that ends a connection, and whether the session is present afterwards.
@@ -50,7 +50,7 @@ const CASES: &[Case] = &[
 #[test]
 fn promise_8_the_session_is_resumed_where_aws_has_kept_it() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     assert!(!session_present(&world.cloud, 0));
     assert_eq!(world.gateway.status()["session"]["session_present"], false);
     for (what, happens, resumed) in CASES {
@@ -69,7 +69,7 @@ fn promise_8_the_session_is_resumed_where_aws_has_kept_it() {
 fn the_session_expiry_is_shown_as_granted() {
     let mut world = World::new();
     world.gateway.config.push_str("[mqtt]\nsession-expiry = \"2h\"\n");
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     // The account's limit, then another one, then the requested value.
     for (limit, granted) in [(None, 3600), (Some(900), 900), (Some(86_400), 7200)] {
         if let Some(limit) = limit {
@@ -89,7 +89,7 @@ fn the_session_expiry_is_shown_as_granted() {
 #[test]
 fn promise_8_attempts_at_an_absent_broker_become_rarer() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.cloud.broker().kill().unwrap();
     world.gateway.wait_for_words(
         "session.problem.message",
@@ -120,7 +120,7 @@ fn promise_8_attempts_at_an_absent_broker_become_rarer() {
 #[test]
 fn promise_8_a_cloned_gateway_is_reported() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let pem = std::fs::read_to_string(world.gateway.state("device.pem")).unwrap();
     let before = mark(&world.cloud);
     let mut clone = Gateway::new(&world.cloud, &*world.token, &world.ca.ca_pem_path());

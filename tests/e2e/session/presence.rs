@@ -1,7 +1,7 @@
 //! The presence topic, as another client with its own certificate sees it.
 
 use crate::dashboard::Dashboard;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{SOON, World};
 
 #[test]
@@ -20,7 +20,7 @@ fn presence_is_published_and_withdrawn_by_a_message_or_the_will() {
         rig::wait::until(SOON, state, || states().len() >= expected.len()).unwrap();
         assert_eq!(states(), expected, "the will is not published after a farewell");
     };
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     expect("online");
     world.gateway.stop();
     expect("offline");

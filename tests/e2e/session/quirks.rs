@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 
 use rig::wait;
 
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::scripted_broker::{Script, ScriptedBroker, connack, framed, publish};
 use crate::support::{SOON, THING, World};
 
@@ -16,7 +16,7 @@ pub fn world() -> (World, ScriptedBroker) {
         "role-aliases = [\"*\"]",
         "role-aliases = [\"*\"]\npublish = [\"#\"]\nsubscribe = [\"#\"]",
     );
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.stop();
     let broker = ScriptedBroker::start(&world.ca);
     let root = world.cloud.root_ca_path().to_owned();

@@ -4,7 +4,7 @@ use cloudlet::Policy;
 use serde_json::json;
 
 use crate::cloud_view::{connects, mark, refusals};
-use crate::registry::{attach, bring_online_known, certificate_with};
+use crate::registry::{attach, bring_online_registered, certificate_with};
 use crate::support::{THING, World, options};
 
 /// A code, its name, and the resulting state of the gateway.
@@ -18,7 +18,7 @@ const CODES: &[(u8, &str, &str)] = &[
 #[test]
 fn promise_8_a_refused_connect_is_named_and_tried_again() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.stop();
     let with_will = world.gateway.config.clone();
     let without_will = format!("{with_will}[mqtt]\npresence-topic = \"\"\n");

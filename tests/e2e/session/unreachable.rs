@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use crate::cloud_view::{connects, mark};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::World;
 
 #[test]
 fn promise_8_the_obstacle_is_reported() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.stop();
     let endpoint = world.cloud.mqtt_endpoint();
     let root = world.cloud.root_ca_path().display().to_string();

@@ -15,7 +15,7 @@ use crate::command::{client, run};
 use crate::faketime::WallClock;
 use crate::faults::SmallDisk;
 use crate::messages::configure;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{PIN, THING, World, options};
 use crate::systemd::managed;
 
@@ -33,7 +33,7 @@ fn promise_16_every_output_tells_that_the_token_has_no_key_or_others() {
     observed.expect(name, "no private key matches pkcs11:token=gateway");
     observed.world.gateway.stop();
     observed.world.gateway.configure(generate, "[token]\n");
-    bring_online_known(&mut observed.world);
+    bring_online_registered(&mut observed.world);
     observed.expect_end_of(name);
     observed.expect("the token has other keys", ONLINE);
 }
@@ -47,7 +47,7 @@ fn promise_16_every_output_tells_of_a_token_that_is_lost_while_the_gateway_is_on
     fs::copy(observed.world.token.pin_file(), &pin_file).unwrap();
     let given = observed.world.token.pin_file().display().to_string();
     gateway.configure(&given, &pin_file.display().to_string());
-    bring_online_known(&mut observed.world);
+    bring_online_registered(&mut observed.world);
     let token = UnpluggedToken::new(&*observed.world.token);
     observed.retry(&["credentials", "telemetry"]);
     let name = "the token's state folder was wiped while the gateway was online";
@@ -97,7 +97,7 @@ fn promise_16_every_output_tells_of_a_full_disk() {
     let mut observed = Observed::new();
     configure(&mut observed.world);
     let disk = SmallDisk::at(&observed.world.gateway.state(""), 8);
-    bring_online_known(&mut observed.world);
+    bring_online_registered(&mut observed.world);
     disk.fill();
     let (topic, payload) = (format!("{THING}/data"), "x".repeat(100_000));
     let (code, _, _) = run(&mut client(&observed.world.gateway, &["publish", &topic, &payload]));
@@ -124,7 +124,7 @@ fn pull_the_cable(network: &Network) {
     world.gateway.manager = Some(Manager::new().unwrap());
     network.add_default_route().unwrap();
     world.gateway.through = network.at_gateway();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.wait_for_text("network.phase", "up");
     // Another client of AWS would need the cloud's name, which only the gateway knows.
     let mut observed = Observed {

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use super::{Case, ONLINE, Observed};
 use crate::command::{client, run};
 use crate::messages::{Subscription, configure, subscribed};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::reload::reload;
 use crate::support::THING;
 
@@ -116,7 +116,7 @@ fn promise_16_every_output_tells_of_messages_and_listeners() {
     configure(&mut observed.world);
     let sts = format!("sts-endpoint = \"{}\"\n[token]", observed.world.cloud.api_endpoint());
     observed.world.gateway.configure("[token]", &sts);
-    bring_online_known(&mut observed.world);
+    bring_online_registered(&mut observed.world);
     observed.expect("everything works", ONLINE);
     observed.go_through(CASES);
 }

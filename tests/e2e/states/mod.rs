@@ -21,7 +21,7 @@ use serde_json::Value;
 use self::documented::{Row, rows};
 use crate::command::{client, run};
 use crate::dashboard::Dashboard;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{SOON, World};
 use crate::systemd::managed;
 
@@ -62,7 +62,7 @@ impl Observed {
     /// Creates a gateway that is online with a certificate that AWS knows.
     fn online() -> Self {
         let mut observed = Self::new();
-        bring_online_known(&mut observed.world);
+        bring_online_registered(&mut observed.world);
         observed
     }
 

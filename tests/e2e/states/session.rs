@@ -5,7 +5,7 @@ use rig::manager::Manager;
 use rig::process::Signal;
 
 use super::{ONLINE, Observed};
-use crate::registry::{attach, bring_online_known, certificate_with};
+use crate::registry::{attach, bring_online_registered, certificate_with};
 use crate::scripted_broker::{Script, framed, publish};
 use crate::session::{policy_without_presence, world_with_scripted_broker};
 use crate::support::{Gateway, SOON, THING, options};
@@ -58,7 +58,7 @@ fn promise_16_every_output_tells_why_there_is_no_session() {
 #[test]
 fn promise_16_every_output_tells_of_a_certificate_that_aws_drops() {
     let mut observed = Observed::new();
-    let id = bring_online_known(&mut observed.world);
+    let id = bring_online_registered(&mut observed.world);
     let name = "AWS starts to drop a certificate that it has accepted before";
     let activate = |observed: &Observed, status| observed.world.cloud.set_certificate_status(&id, status).unwrap();
     activate(&observed, CertificateStatus::Inactive);

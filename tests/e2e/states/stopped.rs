@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::check::check;
 use crate::command::{client, contains_all, run};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::World;
 
 /// Checks the output of `gatepost status` and `gatepost check`: the same exit code and problem, and these words in the summary.
@@ -44,7 +44,7 @@ fn both_say(world: &World, exit_code: i32, problem: &str, words: &[&str]) -> Val
 #[test]
 fn promise_16_the_reason_of_a_stopped_daemon_is_shown_without_starting_it() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     world.gateway.stop();
     both_say(
         &world,
@@ -113,7 +113,7 @@ fn promise_16_the_reason_of_a_stopped_daemon_is_shown_without_starting_it() {
 #[test]
 fn promise_16_check_asks_a_healthy_daemon_although_a_file_is_wrong() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let good = world.gateway.config.clone();
     world.gateway.config.push_str("colour = \"red\"\n");
     let (code, out, _) = run(&mut check(&world.gateway, &world.cloud, &["--json"]));

@@ -61,7 +61,8 @@ impl World {
         let id = self.gateway.wait_for("identity.certificate_id", |id| id.is_string());
         let known = self.cloud.account().read(|account| {
             account
-                .certificates()
+                .certificates
+                .iter()
                 .find(|known| known.id.to_string() == id)
                 .map(|known| known.id.clone())
         });

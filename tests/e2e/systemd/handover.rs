@@ -14,7 +14,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 
 use super::managed;
 use crate::clock::UnpluggedToken;
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::relay::Relay;
 use crate::support::{Gateway, SOON, World};
 
@@ -92,7 +92,7 @@ fn promise_3_no_request_fails_through_kill_9_restart_and_outage() {
         world.gateway.configure(&endpoint, &relay.endpoint());
         relay
     });
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     wait_until_kept(&world.gateway);
     let before = world.gateway.credentials().body;
 
@@ -147,7 +147,7 @@ fn systemd_keeps_one_sealed_file_the_newest() {
         .cloud
         .switches()
         .set(|s| s.credentials.lifetime = Lifetime::Seconds(75));
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let stored = || world.gateway.manager().count("FDSTORE=1");
     wait::until(2 * SOON, "three refreshes", || stored() >= 3).unwrap();
     wait_until_kept(&world.gateway);
@@ -166,7 +166,7 @@ fn systemd_keeps_one_sealed_file_the_newest() {
 /// Starts a daemon to which AWS has given credentials, and ends it.
 fn with_kept_credentials() -> World {
     let mut world = managed();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     wait_until_kept(&world.gateway);
     world.gateway.stop();
     world
@@ -211,7 +211,7 @@ fn in_memory(text: &str, seals: SealFlags) -> OwnedFd {
 fn a_foreign_or_damaged_descriptor_is_closed_without_other_effects() {
     let sealed = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     let mut world = managed();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     wait_until_kept(&world.gateway);
     world.gateway.stop();
     let _token = UnpluggedToken::new(&*world.token);

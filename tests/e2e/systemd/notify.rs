@@ -5,7 +5,7 @@ use std::fs;
 use rig::process::Signal;
 
 use super::{has, managed};
-use crate::registry::bring_online_known;
+use crate::registry::bring_online_registered;
 use crate::support::{SOON, THING};
 
 #[test]
@@ -23,7 +23,7 @@ fn systemd_is_notified_once_the_socket_answers() {
 #[test]
 fn the_status_line_follows_the_gateway_from_start_to_stop() {
     let mut world = managed();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     let online = format!("STATUS=online as {THING}; 1 of 1 role aliases valid");
     world.gateway.manager().wait_for(SOON, has(&online)).unwrap();
     world.gateway.stop();

@@ -8,7 +8,7 @@ use rig::token::{SlowSigner, SoftHsm};
 use rig::wait;
 
 use super::has;
-use crate::registry::{bring_online_known, start_known};
+use crate::registry::{bring_online_registered, start_registered};
 use crate::relay::Relay;
 use crate::support::{Gateway, PIN, SOON, World, options};
 
@@ -52,7 +52,7 @@ fn starves_without(thread: &str) -> World {
     watch(&mut world);
     let stopper = ThreadStopper::new().unwrap();
     world.gateway.env.extend(stopper.env());
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     wait_for_meals(&world.gateway, 2);
     stopper.stop(SOON, thread).unwrap();
     wait_until_starved(&world.gateway);
@@ -99,7 +99,7 @@ fn an_outage_of_aws_does_not_starve_the_watchdog() {
     for relay in [&relay, &credentials] {
         relay.set_silent(true);
     }
-    start_known(&mut world);
+    start_registered(&mut world);
     world.gateway.wait_for_text("session.phase", "connecting");
     wait_for_meals(&world.gateway, 4);
     assert_eq!(world.gateway.manager().count("READY=1"), 1);

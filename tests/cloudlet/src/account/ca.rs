@@ -1,10 +1,11 @@
 //! CA certificates, whose signatures make certificates devices of the account.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::data::Account;
 use super::records::{CaCertificate, CaId, CertificateMode, RegistrationConfig};
 use super::refusal::{Refusal, RefusalKind};
 use super::time::now;
@@ -32,31 +33,41 @@ pub struct NewCa<'a> {
 /// AWS accepts at most ten CAs with the same subject in an account and Region (boto3, register_ca_certificate).
 const MAX_CAS_WITH_ONE_SUBJECT: usize = 10;
 
-impl Account {
+/// The CAs of an account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CaCertificates {
+    by_id: BTreeMap<CaId, CaCertificate>,
+}
+
+impl CaCertificates {
     /// Registers a CA, active and with auto-registration, in mode SNI_ONLY (no verification certificate). Its template needs no role. If
     /// the CA is already registered, only its template is replaced.
-    pub fn put_ca(&mut self, pem: &str, template: Template) -> Result<CaId, Error> {
+    pub fn put(&mut self, pem: &str, template: Template) -> Result<CaId, Error> {
         let config = RegistrationConfig::Body {
             template,
             role_arn: None,
         };
         let id = CaId(ParsedCertificate::from_pem(pem.as_bytes())?.fingerprint());
-        if self.cas.contains_key(&id) {
-            self.update_ca(&id, |ca| ca.registration_config = Some(config))?;
+        if self.by_id.contains_key(&id) {
+            self.update(&id, |ca| ca.registration_config = Some(config))?;
             return Ok(id);
         }
-        self.register_ca_certificate(NewCa {
-            pem,
-            verification: None,
-            mode: CertificateMode::SniOnly,
-            active: true,
-            auto_registration: true,
-            registration_config: Some(config),
-        })
+        self.register(
+            NewCa {
+                pem,
+                verification: None,
+                mode: CertificateMode::SniOnly,
+                active: true,
+                auto_registration: true,
+                registration_config: Some(config),
+            },
+            "",
+        )
     }
 
-    /// RegisterCACertificate.
-    pub fn register_ca_certificate(&mut self, new: NewCa<'_>) -> Result<CaId, Error> {
+    /// RegisterCACertificate. `registration_code` is the account's.
+    pub(super) fn register(&mut self, new: NewCa<'_>, registration_code: &str) -> Result<CaId, Error> {
         let parsed = ParsedCertificate::from_pem(new.pem.as_bytes())?;
         if !parsed.is_ca {
             return Err(Error::Certificate("basic constraints do not say CA:TRUE".into()));
@@ -65,7 +76,9 @@ impl Account {
             return Err(Error::Certificate("the CA is outside its validity".into()));
         }
         match (new.mode, new.verification) {
-            (CertificateMode::Default, Some(verification)) => self.verify_possession(&parsed, verification)?,
+            (CertificateMode::Default, Some(verification)) => {
+                verify_possession(&parsed, verification, registration_code)?
+            }
             (CertificateMode::Default, None) => {
                 return Err(
                     Refusal::invalid("Verification certificate is required in certificate mode DEFAULT").into(),
@@ -79,9 +92,9 @@ impl Account {
             }
         }
         let id = CaId(parsed.fingerprint());
-        if self.cas.contains_key(&id) {
-            let arn = self.iot_arn("cacert", id.as_str());
-            return Err(Refusal::already_exists("The CA certificate is already registered", arn).into());
+        if self.by_id.contains_key(&id) {
+            let message = "The CA certificate is already registered";
+            return Err(Refusal::already_exists(message, "cacert", id.as_str()).into());
         }
         let same_subject = self
             .parsed_cas()
@@ -102,50 +115,28 @@ impl Account {
             modified: now(),
             version: 1,
         };
-        self.cas.insert(id.clone(), ca);
+        self.by_id.insert(id.clone(), ca);
         Ok(id)
     }
 
-    /// Verifies that the account holds the CA's key: the CA has signed a certificate for the account's registration code (developer guide,
-    /// register-CA-cert).
-    fn verify_possession(&self, ca: &ParsedCertificate, verification: &str) -> Result<(), Error> {
-        let refuse = |message: &str| Err(Refusal::new(RefusalKind::RegistrationCodeValidation, message).into());
-        let verification = ParsedCertificate::from_pem(verification.as_bytes())?;
-        let mut names = verification.template_attributes();
-        let code = names.find(|(name, _)| *name == "CommonName").map(|(_, value)| value);
-        let expected = self.registration_code.as_bytes();
-        if !code.is_some_and(|code| bool::from(code.as_bytes().ct_eq(expected))) {
-            return refuse("The verification certificate's common name is not the account's registration code");
-        }
-        if !verification.is_signed_by(ca) {
-            return refuse("The verification certificate is not signed by the CA certificate");
-        }
-        if !verification.is_valid_at(SystemTime::now()) {
-            return Err(Error::Certificate(
-                "the verification certificate is outside its validity".into(),
-            ));
-        }
-        Ok(())
-    }
-
     /// Returns all registered CAs.
-    pub fn cas(&self) -> impl Iterator<Item = &CaCertificate> {
-        self.cas.values()
+    pub fn iter(&self) -> impl Iterator<Item = &CaCertificate> {
+        self.by_id.values()
     }
 
     /// Returns a registered CA.
-    pub fn ca(&self, id: &CaId) -> Option<&CaCertificate> {
-        self.cas.get(id)
+    pub fn get(&self, id: &CaId) -> Option<&CaCertificate> {
+        self.by_id.get(id)
     }
 
     /// Returns the registered CA that a caller has named.
-    pub fn ca_named(&self, id: &str) -> Result<&CaCertificate, Error> {
-        self.cas.get(&CaId(id.to_owned())).ok_or_else(|| not_found(id).into())
+    pub fn named(&self, id: &str) -> Result<&CaCertificate, Error> {
+        self.by_id.get(&CaId(id.to_owned())).ok_or_else(|| not_found(id).into())
     }
 
     /// UpdateCACertificate.
-    pub fn update_ca(&mut self, id: &CaId, update: impl FnOnce(&mut CaCertificate)) -> Result<(), Error> {
-        let ca = self.cas.get_mut(id).ok_or_else(|| not_found(id.as_str()))?;
+    pub fn update(&mut self, id: &CaId, update: impl FnOnce(&mut CaCertificate)) -> Result<(), Error> {
+        let ca = self.by_id.get_mut(id).ok_or_else(|| not_found(id.as_str()))?;
         update(ca);
         ca.modified = now();
         ca.version += 1;
@@ -153,22 +144,22 @@ impl Account {
     }
 
     /// Sets a CA ACTIVE or INACTIVE.
-    pub fn set_ca_active(&mut self, id: &CaId, active: bool) -> Result<(), Error> {
-        self.update_ca(id, |ca| ca.active = active)
+    pub fn set_active(&mut self, id: &CaId, active: bool) -> Result<(), Error> {
+        self.update(id, |ca| ca.active = active)
     }
 
     /// Enables or disables auto-registration for a CA.
     pub fn set_auto_registration(&mut self, id: &CaId, enabled: bool) -> Result<(), Error> {
-        self.update_ca(id, |ca| ca.auto_registration = enabled)
+        self.update(id, |ca| ca.auto_registration = enabled)
     }
 
     /// DeleteCACertificate. The certificates that the CA has signed stay registered.
-    pub fn delete_ca(&mut self, id: &CaId) -> Result<(), Error> {
-        if self.ca(id).ok_or_else(|| not_found(id.as_str()))?.active {
+    pub fn delete(&mut self, id: &CaId) -> Result<(), Error> {
+        if self.get(id).ok_or_else(|| not_found(id.as_str()))?.active {
             let message = "The CA certificate must be INACTIVE before it is deleted";
             return Err(Refusal::new(RefusalKind::CertificateState, message).into());
         }
-        self.cas.remove(id);
+        self.by_id.remove(id);
         Ok(())
     }
 
@@ -180,10 +171,32 @@ impl Account {
     }
 
     fn parsed_cas(&self) -> impl Iterator<Item = (&CaCertificate, ParsedCertificate)> {
-        self.cas
+        self.by_id
             .values()
             .filter_map(|ca| Some((ca, ParsedCertificate::from_pem(ca.pem.as_bytes()).ok()?)))
     }
+}
+
+/// Verifies that the account holds the CA's key: the CA has signed a certificate for the account's registration code (developer guide,
+/// register-CA-cert).
+fn verify_possession(ca: &ParsedCertificate, verification: &str, registration_code: &str) -> Result<(), Error> {
+    let refuse = |message: &str| Err(Refusal::new(RefusalKind::RegistrationCodeValidation, message).into());
+    let verification = ParsedCertificate::from_pem(verification.as_bytes())?;
+    let mut names = verification.template_attributes();
+    let code = names.find(|(name, _)| *name == "CommonName").map(|(_, value)| value);
+    let expected = registration_code.as_bytes();
+    if !code.is_some_and(|code| bool::from(code.as_bytes().ct_eq(expected))) {
+        return refuse("The verification certificate's common name is not the account's registration code");
+    }
+    if !verification.is_signed_by(ca) {
+        return refuse("The verification certificate is not signed by the CA certificate");
+    }
+    if !verification.is_valid_at(SystemTime::now()) {
+        return Err(Error::Certificate(
+            "the verification certificate is outside its validity".into(),
+        ));
+    }
+    Ok(())
 }
 
 fn not_found(id: &str) -> Refusal {

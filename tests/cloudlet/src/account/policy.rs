@@ -2,43 +2,48 @@
 
 use std::collections::BTreeMap;
 
-use super::data::Account;
-use super::records::{CertificateId, PolicyVersion, VersionedPolicy};
+use serde::{Deserialize, Serialize};
+
+use super::records::{PolicyVersion, VersionedPolicy};
 use super::refusal::{Refusal, RefusalKind};
 use crate::Error;
 use crate::policy::Policy;
 
 /// Quotas: named policy versions.
 const MAX_VERSIONS: usize = 5;
-/// Quotas: policies attached to one certificate.
-const MAX_ATTACHED: usize = 10;
 
-impl Account {
+/// The AWS IoT policies of an account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Policies {
+    by_name: BTreeMap<String, VersionedPolicy>,
+}
+
+impl Policies {
     /// CreatePolicy.
-    pub fn create_policy(&mut self, policy: Policy) -> Result<(), Error> {
+    pub fn create(&mut self, policy: Policy) -> Result<(), Error> {
         let name = policy.name().to_owned();
         // API reference, CreatePolicy: [\w+=,.@-]+, 1 to 128.
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
         if !(1..=128).contains(&name.len()) || !name.chars().all(allowed) {
             return Err(Refusal::invalid(format!("policy name {name:?} does not match [\\w+=,.@-]{{1,128}}")).into());
         }
-        if self.policies.contains_key(&name) {
-            let arn = self.iot_arn("policy", &name);
+        if self.by_name.contains_key(&name) {
             let message = format!("Policy cannot be created - name already exists (name={name})");
-            return Err(Refusal::already_exists(message, arn).into());
+            return Err(Refusal::already_exists(message, "policy", &name).into());
         }
-        self.policies.insert(name, VersionedPolicy::new(policy));
+        self.by_name.insert(name, VersionedPolicy::new(policy));
         Ok(())
     }
 
     /// Creates a policy, or replaces the default version of an existing one.
-    pub fn put_policy(&mut self, policy: Policy) {
-        self.policies
+    pub fn put(&mut self, policy: Policy) {
+        self.by_name
             .insert(policy.name().to_owned(), VersionedPolicy::new(policy));
     }
 
     /// CreatePolicyVersion. Returns the number of the new version.
-    pub fn create_policy_version(&mut self, policy: Policy, set_as_default: bool) -> Result<u32, Error> {
+    pub fn create_version(&mut self, policy: Policy, set_as_default: bool) -> Result<u32, Error> {
         let versioned = self.policy_mut(policy.name())?;
         if versioned.versions.len() >= MAX_VERSIONS {
             let message = format!(
@@ -51,15 +56,15 @@ impl Account {
     }
 
     /// SetDefaultPolicyVersion.
-    pub fn set_default_policy_version(&mut self, name: &str, version: u32) -> Result<(), Error> {
-        self.policy_version(name, version)?;
+    pub fn set_default_version(&mut self, name: &str, version: u32) -> Result<(), Error> {
+        self.version(name, version)?;
         self.policy_mut(name)?.default_version = version;
         Ok(())
     }
 
     /// DeletePolicyVersion. The default version cannot be deleted.
-    pub fn delete_policy_version(&mut self, name: &str, version: u32) -> Result<(), Error> {
-        self.policy_version(name, version)?;
+    pub fn delete_version(&mut self, name: &str, version: u32) -> Result<(), Error> {
+        self.version(name, version)?;
         let policy = self.policy_mut(name)?;
         if policy.default_version == version {
             let message = "Cannot delete the default version of a policy";
@@ -69,17 +74,14 @@ impl Account {
         Ok(())
     }
 
-    /// DeletePolicy. The policy must not be attached, and must have no version besides the default one.
-    pub fn delete_policy(&mut self, name: &str) -> Result<(), Error> {
-        let versions = self.versioned_policy(name)?.versions.len();
-        let attached = self
-            .certificates()
-            .any(|certificate| certificate.policies.contains(name));
-        let in_the_way = match (attached, versions) {
+    /// DeletePolicy. The policy must have no version besides the default one; nor be attached, which `is_attached` tells.
+    pub(super) fn delete(&mut self, name: &str, is_attached: bool) -> Result<(), Error> {
+        let versions = self.existing(name)?.versions.len();
+        let in_the_way = match (is_attached, versions) {
             (true, _) => "it is attached to one or more certificates",
             (false, 2..) => "it has versions beside its default one",
             (false, _) => {
-                self.policies.remove(name);
+                self.by_name.remove(name);
                 return Ok(());
             }
         };
@@ -88,59 +90,35 @@ impl Account {
     }
 
     /// Returns all policies with their versions, by name.
-    pub fn versioned_policies(&self) -> &BTreeMap<String, VersionedPolicy> {
-        &self.policies
+    pub fn all(&self) -> &BTreeMap<String, VersionedPolicy> {
+        &self.by_name
     }
 
     /// Returns a policy with its versions.
-    pub fn versioned_policy(&self, name: &str) -> Result<&VersionedPolicy, Error> {
-        self.policies.get(name).ok_or_else(|| not_found(name).into())
+    pub fn existing(&self, name: &str) -> Result<&VersionedPolicy, Error> {
+        self.by_name.get(name).ok_or_else(|| not_found(name).into())
     }
 
     /// Returns a version of a policy.
-    pub fn policy_version(&self, name: &str, version: u32) -> Result<&PolicyVersion, Error> {
-        let versions = &self.versioned_policy(name)?.versions;
+    pub fn version(&self, name: &str, version: u32) -> Result<&PolicyVersion, Error> {
+        let versions = &self.existing(name)?.versions;
         versions
             .get(&version)
             .ok_or_else(|| Refusal::not_found(format!("Policy {name} has no version {version}")).into())
     }
 
     /// Returns the default version of every policy.
-    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.policies.values().filter_map(VersionedPolicy::in_force)
+    pub fn in_force(&self) -> impl Iterator<Item = &Policy> {
+        self.by_name.values().filter_map(VersionedPolicy::in_force)
     }
 
-    /// Returns the policies attached to a certificate.
-    pub fn policies_of(&self, id: &CertificateId) -> Vec<&Policy> {
-        let names = self.certificate(id).map(|certificate| &certificate.policies);
-        names
-            .into_iter()
-            .flatten()
-            .filter_map(|name| self.policies.get(name)?.in_force())
-            .collect()
-    }
-
-    /// AttachPolicy.
-    pub fn attach_policy(&mut self, id: &CertificateId, policy: &str) -> Result<(), Error> {
-        self.versioned_policy(policy)?;
-        let attached = &mut self.certificate_mut(id)?.policies;
-        if attached.len() >= MAX_ATTACHED && !attached.contains(policy) {
-            let message = format!("A certificate has at most {MAX_ATTACHED} policies");
-            return Err(Refusal::new(RefusalKind::LimitExceeded, message).into());
-        }
-        attached.insert(policy.to_owned());
-        Ok(())
-    }
-
-    /// DetachPolicy.
-    pub fn detach_policy(&mut self, id: &CertificateId, policy: &str) -> Result<(), Error> {
-        self.versioned_policy(policy)?;
-        self.certificate_mut(id)?.policies.remove(policy);
-        Ok(())
+    /// Returns the default version of a policy.
+    pub fn get(&self, name: &str) -> Option<&Policy> {
+        self.by_name.get(name)?.in_force()
     }
 
     fn policy_mut(&mut self, name: &str) -> Result<&mut VersionedPolicy, Error> {
-        self.policies.get_mut(name).ok_or_else(|| not_found(name).into())
+        self.by_name.get_mut(name).ok_or_else(|| not_found(name).into())
     }
 }
 

@@ -9,8 +9,17 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// AWS's message, or our own if AWS's is unknown.
     pub message: String,
-    /// The ARN of the conflicting resource, if AWS's response contains it.
-    pub resource_arn: Option<String>,
+    /// The resource that exists already, if AWS's response contains its ARN.
+    pub resource: Option<Resource>,
+}
+
+/// A resource of AWS IoT in an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// The kind, as in ARNs: `thing`, `cert`, `policy`.
+    pub kind: &'static str,
+    /// The name, or the ID of a certificate.
+    pub name: String,
 }
 
 /// The kinds of refusals (AWS IoT API Reference, the errors of each operation).
@@ -48,7 +57,7 @@ impl Refusal {
         Self {
             kind,
             message: message.into(),
-            resource_arn: None,
+            resource: None,
         }
     }
 
@@ -63,9 +72,10 @@ impl Refusal {
     }
 
     /// Creates a refusal because the resource already exists.
-    pub fn already_exists(message: impl Into<String>, arn: String) -> Self {
+    pub fn already_exists(message: impl Into<String>, kind: &'static str, name: &str) -> Self {
+        let name = name.to_owned();
         Self {
-            resource_arn: Some(arn),
+            resource: Some(Resource { kind, name }),
             ..Self::new(RefusalKind::AlreadyExists, message)
         }
     }

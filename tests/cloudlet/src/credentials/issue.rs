@@ -56,7 +56,8 @@ pub(super) fn issue(cloud: &Cloud, client: &Client, alias: &str, thing: Option<&
     if let Some(thing) = thing {
         let attached = cloud.account.read(|account| {
             account
-                .certificate(&client.id)
+                .certificates
+                .get(&client.id)
                 .is_some_and(|certificate| certificate.things.contains(thing))
         });
         if !attached {
@@ -72,9 +73,10 @@ pub(super) fn issue(cloud: &Cloud, client: &Client, alias: &str, thing: Option<&
         return Err(ACCESS_DENIED);
     }
     let (alias, role) = cloud.account.read(|account| {
-        let alias = account.role_alias(alias).cloned().ok_or(NO_ALIAS)?;
+        let alias = account.role_aliases.get(alias).cloned().ok_or(NO_ALIAS)?;
         let role = account
-            .role(&alias.role_arn)
+            .roles
+            .get(&alias.role_arn)
             .filter(|role| role.trust_policy.trusts(CREDENTIALS_PROVIDER))
             .cloned();
         Ok((alias, role.ok_or(NO_ROLE)?))

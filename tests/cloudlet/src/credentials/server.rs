@@ -50,7 +50,7 @@ async fn serve_connection(cloud: Arc<Cloud>, accepted: Accepted) {
     let reason = match cloud.standing(&certificate) {
         Standing::Active => None,
         Standing::ToProvision { .. } => Some("the certificate is PENDING_ACTIVATION".to_owned()),
-        Standing::TurnedAway(reason) => Some(reason),
+        Standing::Rejected(reason) => Some(reason),
     };
     if let Some(reason) = reason {
         cloud.events.push(Event::TlsRefused {

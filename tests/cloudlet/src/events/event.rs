@@ -94,7 +94,7 @@ pub enum Event {
         /// Its payload's length in bytes.
         length: usize,
     },
-    /// The broker has acknowledged a message. Reported only with the switch `tell_acknowledged`.
+    /// The broker has acknowledged a message. Reported only with the switch `report_acknowledgements`.
     Acknowledged {
         /// The client ID of the publisher.
         client_id: String,
@@ -103,7 +103,7 @@ pub enum Event {
         /// Its payload, in which invalid UTF-8 is replaced by U+FFFD.
         payload: String,
     },
-    /// A client has acknowledged a message; told where the switch `tell_acknowledged` asks for it.
+    /// A client has acknowledged a message; reported only with the switch `report_acknowledgements`.
     Delivered {
         /// The client ID.
         client_id: String,

@@ -63,7 +63,7 @@ fn keep(request: &Request, pem: &str) -> Result<Value, Rejection> {
     let id = CertificateId::of(&ParsedCertificate::from_pem(pem.as_bytes())?);
     cloud
         .account
-        .change(|account| account.register_certificate_pem(pem, CertificateStatus::PendingActivation, false))?;
+        .change(|account| account.register_certificate(pem, CertificateStatus::PendingActivation, false))?;
     // The length of AWS's tokens is not documented; observed ones have several hundred characters.
     let token: String = (0..8).map(|_| cloud.random_uuid().simple().to_string()).collect();
     cloud.ownership_tokens.add(token.clone(), id.clone());

@@ -11,7 +11,7 @@ use super::rejection::Rejection;
 use crate::account::CertificateId;
 use crate::device_services::Request;
 use crate::events::Event;
-use crate::provisioning;
+use crate::provisioning::{self, Plan};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,8 +47,11 @@ pub(super) async fn carry_out(request: &Request, template: &str) -> Result<Value
         .find(token)
         .ok_or_else(|| Rejection::invalid_token("The certificate ownership token is invalid or expired."))?;
     let (plan, arn, pem) = cloud.account.read(|account| {
-        let plan = account.fleet_template(template)?;
-        let pem = account.certificate(&certificate).and_then(|known| known.pem.clone());
+        let plan = account.templates.fleet_plan(template)?;
+        let pem = account
+            .certificates
+            .get(&certificate)
+            .and_then(|known| known.pem.clone());
         Ok::<_, crate::Error>((plan, account.iot_arn("provisioningtemplate", template), pem))
     })?;
     let parameters = match &plan.hook {
@@ -77,7 +80,7 @@ fn register(
     parameters.insert(format!("{RESERVED}Id"), certificate.as_str().to_owned());
     let (steps, thing_name, configuration) = request.cloud.account.change(|account| {
         provisioning::check_role(account, plan.role_arn.as_deref())?;
-        let plan = plan.template.plan(&parameters)?;
+        let plan = Plan::from_template(&plan.template, &parameters)?;
         let registered = provisioning::register(account, &plan)?;
         Ok((
             registered.steps,

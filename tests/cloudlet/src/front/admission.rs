@@ -63,8 +63,8 @@ pub(super) fn admit(
     }
     // The thing with the same name as the client ID, if the certificate is attached to it (developer guide, thing-policy-variables).
     let thing = cloud.account.read(|account| {
-        let attached = account.certificate(id)?.things.contains(&client_id);
-        attached.then(|| account.thing(&client_id).cloned()).flatten()
+        let attached = account.certificates.get(id)?.things.contains(&client_id);
+        attached.then(|| account.registry.thing(&client_id).cloned()).flatten()
     });
     let context = Context::of_connection(certificate, &client_id, thing, peer.ip());
     let decide = |action, resource| cloud.decide(&client_id, id, &context, action, resource);

@@ -84,7 +84,7 @@ pub(super) async fn receive(cloud: Arc<Cloud>, accepted: Accepted) {
             }
             return;
         }
-        Standing::TurnedAway(reason) => {
+        Standing::Rejected(reason) => {
             refused(reason);
             close(&mut write).await;
             return;

@@ -28,7 +28,7 @@ pub struct Connection {
 /// An order to a connection from elsewhere.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// End without notice.
+    /// ConnectionEnd without notice.
     Cut(&'static str),
     /// Send DISCONNECT with this code to an MQTT 5 client, then end.
     Disconnect(u8, &'static str),

@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::direct_message::{DirectMessage, DirectOutcome};
-use super::end::End;
+use super::end::ConnectionEnd;
 use super::session::Session;
 use super::writer::Outgoing;
 use crate::mqtt::{Packet, Publish, QoS};
@@ -13,7 +13,7 @@ pub(super) async fn deliver(
     session: &Session,
     message: DirectMessage,
     to_client: &mpsc::Sender<Outgoing>,
-) -> Result<(), End> {
+) -> Result<(), ConnectionEnd> {
     let tell = |waiting: Option<oneshot::Sender<DirectOutcome>>, outcome| {
         // The caller may have stopped waiting.
         waiting.map(|waiting| waiting.send(outcome))
@@ -42,5 +42,5 @@ pub(super) async fn deliver(
     to_client
         .send(Outgoing::Packet(bytes))
         .await
-        .map_err(|_| End::client_gone())
+        .map_err(|_| ConnectionEnd::client_gone())
 }

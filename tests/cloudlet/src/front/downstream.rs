@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::end::End;
+use super::end::ConnectionEnd;
 use super::session::{Session, Subscribing};
 use super::streams::BrokerReader;
 use super::writer::Outgoing;
@@ -15,15 +15,15 @@ pub(super) async fn run(
     reader: &mut BrokerReader,
     to_client: mpsc::Sender<Outgoing>,
     to_broker: mpsc::Sender<Bytes>,
-) -> End {
+) -> ConnectionEnd {
     loop {
         let frame = match reader.read().await {
             Ok(frame) => frame,
-            Err(error) => return End::broker(error),
+            Err(error) => return ConnectionEnd::broker_failed(error),
         };
         let packet = match Packet::decode(frame, session.protocol) {
             Ok(packet) => packet,
-            Err(error) => return End::broker(error),
+            Err(error) => return ConnectionEnd::broker_failed(error),
         };
         let last = matches!(packet, Packet::Disconnect(_));
         let outgoing = match packet {
@@ -31,7 +31,7 @@ pub(super) async fn run(
                 if publish.qos != QoS::AtMostOnce {
                     let puback = Packet::Puback(Acknowledgement::new(publish.packet_id, reason::SUCCESS));
                     if to_broker.send(puback.encode(session.protocol)).await.is_err() {
-                        return End::broker("gone");
+                        return ConnectionEnd::broker_failed("gone");
                     }
                 }
                 continue;
@@ -46,7 +46,7 @@ pub(super) async fn run(
                 Packet::Unsuback(unsuback)
             }
             Packet::Puback(puback) => {
-                tell_acknowledged(session, &puback);
+                report_acknowledged(session, &puback);
                 Packet::Puback(puback)
             }
             other => other,
@@ -60,10 +60,10 @@ pub(super) async fn run(
             _ => Outgoing::Packet(bytes),
         };
         if to_client.send(outgoing).await.is_err() {
-            return End::client_gone();
+            return ConnectionEnd::client_gone();
         }
         if last {
-            return End::broker("it said DISCONNECT");
+            return ConnectionEnd::broker_failed("it said DISCONNECT");
         }
     }
 }
@@ -80,7 +80,7 @@ fn with_packet_id(session: &Session, mut publish: Publish) -> Publish {
         QoS::AtMostOnce => 0,
         _ => session.state.lock().packet_ids.add_broker(publish.packet_id),
     };
-    if publish.packet_id != 0 && session.cloud.switches.get(|switches| switches.tell_acknowledged) {
+    if publish.packet_id != 0 && session.cloud.switches.get(|switches| switches.report_acknowledgements) {
         let message = (publish.topic.clone(), publish.payload.clone());
         session.state.lock().delivering.insert(publish.packet_id, message);
     }
@@ -88,8 +88,12 @@ fn with_packet_id(session: &Session, mut publish: Publish) -> Publish {
 }
 
 /// Reports that the broker has acknowledged a message, if that was requested.
-fn tell_acknowledged(session: &Session, puback: &Acknowledgement) {
-    let message = session.state.lock().to_tell.remove(&puback.packet_id);
+fn report_acknowledged(session: &Session, puback: &Acknowledgement) {
+    let message = session
+        .state
+        .lock()
+        .unreported_acknowledgements
+        .remove(&puback.packet_id);
     if let Some((topic, payload)) = message
         && puback.code < reason::UNSPECIFIED_ERROR
     {

@@ -1,10 +1,10 @@
-//! Reasons for the end of a connection.
+//! The end of a connection, and its reason.
 
 use crate::mqtt::reason;
 
 /// The reason for the end of a connection, and the reason code for an MQTT 5 client.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct ConnectionEnd {
     pub(super) code: Option<u8>,
     pub(super) cause: Cause,
     pub(super) reason: String,
@@ -50,9 +50,9 @@ impl Cause {
     }
 }
 
-impl End {
+impl ConnectionEnd {
     /// Creates an end that is not announced to the client.
-    pub(super) fn silent(cause: Cause, reason: impl Into<String>) -> Self {
+    pub(super) fn without_disconnect(cause: Cause, reason: impl Into<String>) -> Self {
         Self {
             code: None,
             cause,
@@ -61,7 +61,7 @@ impl End {
     }
 
     /// Creates an end that is announced to an MQTT 5 client with this code.
-    pub(super) fn telling(code: u8, reason: impl Into<String>) -> Self {
+    pub(super) fn with_disconnect(code: u8, reason: impl Into<String>) -> Self {
         Self {
             code: Some(code),
             cause: Cause::of(code),
@@ -71,11 +71,11 @@ impl End {
 
     /// Creates the end of a connection that the client has closed.
     pub(super) fn client_gone() -> Self {
-        Self::silent(Cause::ConnectionLost, "the client is gone")
+        Self::without_disconnect(Cause::ConnectionLost, "the client is gone")
     }
 
     /// Creates the end of a connection because the broker has failed.
-    pub(super) fn broker(reason: impl std::fmt::Display) -> Self {
-        Self::silent(Cause::ServerError, format!("broker: {reason}"))
+    pub(super) fn broker_failed(reason: impl std::fmt::Display) -> Self {
+        Self::without_disconnect(Cause::ServerError, format!("broker: {reason}"))
     }
 }

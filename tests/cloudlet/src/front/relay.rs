@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::admission::Admitted;
 use super::client_records::Properties;
 use super::connections::{Connection, Order};
-use super::end::{Cause, End};
+use super::end::{Cause, ConnectionEnd};
 use super::session::{Session, State};
 use super::streams::{BrokerReader, ClientReader, ClientWriter, refuse};
 use super::{direct, downstream, upstream, writer};
@@ -100,7 +100,7 @@ pub(super) async fn run(cloud: Arc<Cloud>, admitted: Admitted, reader: ClientRea
     let end = tokio::select! {
         biased;
         end = obey(&session, &mut orders, &to_client) => end,
-        _ = std::future::ready(()), if sent.is_err() => End::client_gone(),
+        _ = std::future::ready(()), if sent.is_err() => ConnectionEnd::client_gone(),
         end = upstream::run(&session, reader, to_client.clone(), to_broker.clone()) => end,
         end = downstream::run(&session, &mut broker, to_client.clone(), to_broker.clone()) => end,
     };
@@ -129,7 +129,7 @@ async fn obey(
     session: &Session,
     orders: &mut mpsc::UnboundedReceiver<Order>,
     to_client: &mpsc::Sender<writer::Outgoing>,
-) -> End {
+) -> ConnectionEnd {
     loop {
         match orders.recv().await {
             Some(Order::Deliver(message)) => {
@@ -137,9 +137,9 @@ async fn obey(
                     return end;
                 }
             }
-            Some(Order::Disconnect(code, reason)) => return End::telling(code, reason),
-            Some(Order::Cut(reason)) => return End::silent(Cause::AuthError, reason),
-            None => return End::silent(Cause::ServerError, "the cloudlet ends"),
+            Some(Order::Disconnect(code, reason)) => return ConnectionEnd::with_disconnect(code, reason),
+            Some(Order::Cut(reason)) => return ConnectionEnd::without_disconnect(Cause::AuthError, reason),
+            None => return ConnectionEnd::without_disconnect(Cause::ServerError, "the cloudlet ends"),
         }
     }
 }

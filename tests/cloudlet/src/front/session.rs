@@ -8,8 +8,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::connections::Connection;
-use super::pace::Pace;
 use super::packet_ids::PacketIds;
+use super::publish_rate::PublishRate;
 use crate::account::CertificateId;
 use crate::cloud::Cloud;
 use crate::mqtt::{Protocol, topic};
@@ -39,7 +39,7 @@ pub(super) struct State {
     /// QoS 1 messages from the client that were not acknowledged yet.
     pub(super) unacknowledged: HashSet<u16>,
     /// Topic and payload of messages whose acknowledgement is to be reported.
-    pub(super) to_tell: HashMap<u16, (String, Bytes)>,
+    pub(super) unreported_acknowledgements: HashMap<u16, (String, Bytes)>,
     /// Topic and payload of messages to the client whose acknowledgement is to be told.
     pub(super) delivering: HashMap<u16, (String, Bytes)>,
     /// Packet identifiers of messages to the client.
@@ -51,7 +51,7 @@ pub(super) struct State {
     /// The filters of UNSUBSCRIBE packets that await the broker's answer.
     pub(super) unsubscribing: HashMap<u16, Vec<String>>,
     pub(super) packets: u64,
-    pub(super) pace: Option<Pace>,
+    pub(super) publish_rate: Option<PublishRate>,
 }
 
 /// A SUBSCRIBE that was sent to the broker.

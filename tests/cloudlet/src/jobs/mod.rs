@@ -2,9 +2,10 @@
 //! moves it through its states.
 //!
 //! `execution` is an execution and its changes, `queue` the executions of a thing, `store` all jobs; `request` and `rejection` are the
-//! documents.
+//! documents. `handle` is the AWS side, which creates jobs.
 
 mod execution;
+mod handle;
 mod notification;
 mod queue;
 mod rejection;
@@ -27,6 +28,7 @@ use crate::json::set;
 use crate::mqtt::{Properties, QoS};
 use crate::rotator;
 pub(crate) use execution::Status;
+pub use handle::JobsHandle;
 use notification::Notification;
 use rejection::Rejection;
 use request::JobRequest;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
+use super::seeds;
 use crate::{Error, sha256};
 
 /// Maximum length of a policy document (quotas: 2048 characters, not counting white space).
@@ -43,6 +44,22 @@ impl Policy {
     /// share one policy (developer guide, provision-template).
     pub fn named_by_document(document: &str) -> Result<Self, Error> {
         Self::new(sha256::hex(document.as_bytes()), document)
+    }
+
+    /// Creates the policy in the main template of the re:Post JITP article: a client may connect as its thing, and use the topics below its
+    /// thing's name. It allows nothing else: no shadow, no retained publish, no credentials.
+    #[allow(clippy::expect_used, reason = "the document is a constant, parsed by every test")]
+    pub fn seed_strict() -> Self {
+        Self::named_by_document(&seeds::strict()).expect("a valid document")
+    }
+
+    /// Creates the same policy with `iot:AssumeRoleWithCertificate` for all role aliases, as the credentials provider requires.
+    #[allow(
+        clippy::expect_used,
+        reason = "account and Region are strings inside a JSON string, escaped by serde_json"
+    )]
+    pub fn seed_with_credentials(account: &str, region: &str) -> Self {
+        Self::named_by_document(&seeds::with_credentials(account, region)).expect("a valid document")
     }
 
     /// Returns its name.

@@ -1,36 +1,25 @@
-//! The two policies of the AWS articles that gatepost follows.
+//! The documents of the two policies of the AWS articles that gatepost follows.
 
 use serde_json::json;
-
-use super::Policy;
 
 /// The variable in both policies.
 const THING: &str = "${iot:Connection.Thing.ThingName}";
 
-impl Policy {
-    /// Creates the policy in the main template of the re:Post JITP article: a client may connect as its thing, and use the topics below its
-    /// thing's name. It allows nothing else: no shadow, no retained publish, no credentials.
-    #[allow(clippy::expect_used, reason = "the document is a constant, parsed by every test")]
-    pub fn seed_strict() -> Self {
-        let document = document(&seed_statements("arn:aws:iot:*:*"));
-        Self::named_by_document(&document).expect("a valid document")
-    }
+/// Returns the policy in the main template of the re:Post JITP article.
+pub(super) fn strict() -> String {
+    document(&seed_statements("arn:aws:iot:*:*"))
+}
 
-    /// Creates the same policy with `iot:AssumeRoleWithCertificate` for all role aliases, as the credentials provider requires.
-    #[allow(
-        clippy::expect_used,
-        reason = "account and Region are strings inside a JSON string, escaped by serde_json"
-    )]
-    pub fn seed_with_credentials(account: &str, region: &str) -> Self {
-        let arn = format!("arn:aws:iot:{region}:{account}");
-        let mut statements = seed_statements(&arn);
-        statements.push(statement(
-            "AssumeRole",
-            &["iot:AssumeRoleWithCertificate"],
-            format!("{arn}:rolealias/*"),
-        ));
-        Self::named_by_document(&document(&statements)).expect("a valid document")
-    }
+/// Returns the same policy with `iot:AssumeRoleWithCertificate` for all role aliases of an account.
+pub(super) fn with_credentials(account: &str, region: &str) -> String {
+    let arn = format!("arn:aws:iot:{region}:{account}");
+    let mut statements = seed_statements(&arn);
+    statements.push(statement(
+        "AssumeRole",
+        &["iot:AssumeRoleWithCertificate"],
+        format!("{arn}:rolealias/*"),
+    ));
+    document(&statements)
 }
 
 fn seed_statements(arn: &str) -> Vec<serde_json::Value> {

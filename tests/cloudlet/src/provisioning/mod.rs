@@ -9,6 +9,7 @@ mod template;
 
 use std::collections::BTreeMap;
 
+pub(crate) use plan::Plan;
 pub use template::Template;
 
 use crate::Error;
@@ -41,11 +42,11 @@ pub(crate) fn provision(
 ) {
     let result = account.change(|account| {
         check_role(account, plan.role_arn.as_deref())?;
-        let known = account.certificate(id);
+        let known = account.certificates.get(id);
         if known.is_none_or(|known| known.status != CertificateStatus::PendingActivation) {
             return Err(Refusal::invalid("the certificate is no longer PENDING_ACTIVATION").into());
         }
-        let plan = plan.template.plan(&parameters(certificate))?;
+        let plan = Plan::from_template(&plan.template, &parameters(certificate))?;
         register(account, &plan)
     });
     // Reported once the change is visible to all, because an observer may read the account.
@@ -70,7 +71,7 @@ pub(crate) fn check_role(account: &Account, role_arn: Option<&str>) -> Result<()
         return Ok(());
     };
     let refuse = |what: &str| Err(Refusal::invalid(format!("role {arn} {what}")).into());
-    match account.role(arn) {
+    match account.roles.get(arn) {
         None => refuse("does not exist"),
         Some(role) if !role.trust_policy.trusts(AWS_IOT) => refuse("does not trust iot.amazonaws.com"),
         Some(role) if !role.may_provision() => refuse("has not the policy AWSIoTThingsRegistration"),

@@ -51,20 +51,18 @@ impl Plan {
     pub(crate) fn thing_name(&self) -> Option<&str> {
         self.thing.as_ref().map(|(_, thing)| thing.name.as_str())
     }
-}
 
-impl Template {
-    /// Replaces the parameters by their values. Every declared parameter must be given or have a default.
-    pub(crate) fn plan(&self, given: &BTreeMap<String, String>) -> Result<Plan, Error> {
+    /// Replaces a template's parameters by their values. Every declared parameter must be given or have a default.
+    pub(crate) fn from_template(template: &Template, given: &BTreeMap<String, String>) -> Result<Self, Error> {
         let mut values = BTreeMap::new();
-        for (name, parameter) in &self.parameters {
+        for (name, parameter) in &template.parameters {
             let value = given.get(name).or(parameter.default.as_ref());
             let value = value.ok_or_else(|| Error::Template(format!("no value for parameter {name}")))?;
             values.insert(name.as_str(), value.as_str());
         }
         let scope = Scope {
             values,
-            mappings: &self.mappings,
+            mappings: &template.mappings,
         };
         let evaluate = |expression: &Option<Expression>| match expression {
             Some(expression) => expression.evaluate(&scope).map(Some),
@@ -72,7 +70,7 @@ impl Template {
         };
 
         let mut thing = None;
-        for (logical, (properties, overrides)) in &self.things {
+        for (logical, (properties, overrides)) in &template.things {
             let attributes = properties.attribute_payload.iter();
             let attributes = attributes.map(|(name, value)| Ok((name.clone(), value.evaluate(&scope)?)));
             let groups = properties.thing_groups.iter().map(|group| group.evaluate(&scope));
@@ -87,13 +85,13 @@ impl Template {
             thing = Some((logical.clone(), planned));
         }
         let mut policies = Vec::new();
-        for (logical, properties) in &self.policies {
+        for (logical, properties) in &template.policies {
             let name = evaluate(&properties.policy_name)?.map(PlannedPolicy::Named);
             let document = evaluate(&properties.policy_document)?.map(PlannedPolicy::Document);
             policies.extend(name.or(document).map(|policy| (logical.clone(), policy)));
         }
         let mut certificate = None;
-        for (logical, (properties, overrides)) in &self.certificates {
+        for (logical, (properties, overrides)) in &template.certificates {
             let id = evaluate(&properties.certificate_id)?.map(CertificateSource::Id);
             let pem = evaluate(&properties.certificate_pem)?.map(CertificateSource::Pem);
             let status = match evaluate(&properties.status)?.as_deref() {
@@ -111,9 +109,9 @@ impl Template {
                 (logical.clone(), planned)
             });
         }
-        let configuration = self.device_configuration.iter();
+        let configuration = template.device_configuration.iter();
         let configuration = configuration.map(|(name, value)| Ok((name.clone(), value.evaluate_json(&scope)?)));
-        Ok(Plan {
+        Ok(Self {
             device_configuration: configuration.collect::<Result<_, Error>>()?,
             thing,
             policies,

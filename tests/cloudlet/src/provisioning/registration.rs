@@ -25,7 +25,7 @@ pub(crate) fn register(account: &mut Account, plan: &Plan) -> Result<Registered,
     let mut arns = BTreeMap::from([(logical.clone(), account.iot_arn("cert", id.as_str()))]);
     if let Some((logical, planned)) = &plan.thing {
         let thing = overridden(account, planned)?;
-        account.put_thing(thing)?;
+        account.registry.put_thing(thing)?;
         arns.insert(logical.clone(), account.iot_arn("thing", &planned.name));
         steps.push(JitpStep::ThingCreated {
             thing: planned.name.clone(),
@@ -37,8 +37,8 @@ pub(crate) fn register(account: &mut Account, plan: &Plan) -> Result<Registered,
             PlannedPolicy::Document(document) => {
                 let policy = Policy::named_by_document(document)?;
                 let name = policy.name().to_owned();
-                if account.versioned_policy(&name).is_err() {
-                    account.create_policy(policy)?;
+                if account.policies.existing(&name).is_err() {
+                    account.policies.create(policy)?;
                     steps.push(JitpStep::PolicyCreated { policy: name.clone() });
                 }
                 name
@@ -55,7 +55,7 @@ pub(crate) fn register(account: &mut Account, plan: &Plan) -> Result<Registered,
         });
     }
     let status = status(account, &id, planned)?;
-    account.set_certificate_status(&id, status)?;
+    account.certificates.set_status(&id, status)?;
     steps.push(JitpStep::StatusSet { status });
     Ok(Registered {
         steps,
@@ -69,9 +69,9 @@ fn find_certificate(account: &mut Account, planned: &PlannedCertificate) -> Resu
         CertificateSource::Id(id) => Ok(account.certificate_named(id)?.id.clone()),
         CertificateSource::Pem(pem) => {
             let id = CertificateId::of_pem(pem)?;
-            match account.certificate(&id) {
+            match account.certificates.get(&id) {
                 Some(_) => Ok(id),
-                None => account.register_certificate_pem(pem, CertificateStatus::PendingActivation, true),
+                None => account.register_certificate(pem, CertificateStatus::PendingActivation, true),
             }
         }
     }
@@ -79,7 +79,7 @@ fn find_certificate(account: &mut Account, planned: &PlannedCertificate) -> Resu
 
 /// Returns the new status of the certificate. One that has just been registered has no status of its own yet.
 fn status(account: &Account, id: &CertificateId, planned: &PlannedCertificate) -> Result<CertificateStatus, Error> {
-    match account.certificate(id).map(|certificate| certificate.status) {
+    match account.certificates.get(id).map(|certificate| certificate.status) {
         None | Some(CertificateStatus::PendingActivation) => Ok(planned.status),
         Some(known) => planned
             .overrides
@@ -91,7 +91,7 @@ fn status(account: &Account, id: &CertificateId, planned: &PlannedCertificate) -
 fn overridden(account: &Account, planned: &PlannedThing) -> Result<Thing, Error> {
     let mut thing = Thing::new(planned.name.clone());
     thing.billing_group.clone_from(&planned.billing_group);
-    match account.thing(&planned.name) {
+    match account.registry.thing(&planned.name) {
         None => {
             thing.attributes.clone_from(&planned.attributes);
             thing.thing_type.clone_from(&planned.thing_type);

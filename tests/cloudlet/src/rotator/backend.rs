@@ -97,7 +97,7 @@ fn create(
     let details = details(cloud, thing, &job).ok_or_else(refuse)?;
     let started = BTreeMap::from([(PROGRESS.to_owned(), "started".to_owned())]);
     let of_thing = cloud.account.read(|account| {
-        let attached = account.certificates().filter(|known| known.things.contains(thing));
+        let attached = account.certificates.iter().filter(|known| known.things.contains(thing));
         attached.map(|known| known.id.clone()).collect::<Vec<_>>()
     });
     let may_begin = version == RotatorVersion::Shadow || details == started;
@@ -145,9 +145,10 @@ fn issue(
         _ => cloud.device_authority.sign(&SigningRequest::from_pem(csr)?, &fleet)?,
     };
     let new = cloud.account.change(|account| {
-        let new = account.register_certificate_pem(&pem, CertificateStatus::Active, false)?;
+        let new = account.register_certificate(&pem, CertificateStatus::Active, false)?;
         let policies = account
-            .certificate(old)
+            .certificates
+            .get(old)
             .map(|known| known.policies.clone())
             .unwrap_or_default();
         for policy in policies

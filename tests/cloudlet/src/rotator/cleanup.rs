@@ -44,14 +44,15 @@ fn unneeded(rotation: &Rotation, status: Status) -> Option<&CertificateId> {
 
 fn delete(cloud: &Cloud, thing: &str, certificate: &CertificateId) -> Result<(), Error> {
     cloud.account.change(|account| {
-        account.detach_thing(certificate, thing)?;
+        account.certificates.detach_thing(certificate, thing)?;
         let policies = account
-            .certificate(certificate)
+            .certificates
+            .get(certificate)
             .map(|known| known.policies.clone())
             .unwrap_or_default();
         for policy in &policies {
             account.detach_policy(certificate, policy)?;
         }
-        account.delete_certificate(certificate, false)
+        account.certificates.delete(certificate, false)
     })
 }

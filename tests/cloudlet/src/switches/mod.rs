@@ -121,7 +121,7 @@ pub struct Switches {
     pub publishes_per_second: u32,
     /// Whether each QoS 1 message that the broker has acknowledged is reported with its payload: from then on AWS must deliver it, whatever
     /// the client sees of it. Each message that a client has acknowledged is reported likewise.
-    pub tell_acknowledged: bool,
+    pub report_acknowledgements: bool,
     /// Delay of every PUBACK to a client.
     pub delay_pubacks: Option<Duration>,
     /// The number of the PUBACK, counted from 1, that is not sent; then this becomes `None` again.
@@ -165,7 +165,7 @@ impl Default for Switches {
             // developer guide, mqtt: one hour unless the account's limit was raised.
             session_expiry_limit: Duration::from_secs(3600),
             publishes_per_second: limits::MAX_PUBLISHES_PER_SECOND,
-            tell_acknowledged: false,
+            report_acknowledgements: false,
             delay_pubacks: None,
             drop_puback: None,
             cut_after_packets: None,

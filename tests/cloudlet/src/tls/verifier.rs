@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
-use crate::account::{SharedAccount, Standing};
+use crate::account::{SharedAccount, Standing, standing};
 use crate::switches::{BadCertificate, SwitchBoard};
 use crate::x509::{ParsedCertificate, algorithms};
 
@@ -42,8 +42,8 @@ impl ClientCertVerifier for DeviceVerifier {
         if self.switches.get(|switches| switches.bad_certificate) == BadCertificate::TlsAlert {
             let standing = self
                 .account
-                .read(|account| account.standing(&certificate, SystemTime::now()));
-            if matches!(standing, Standing::TurnedAway(_)) {
+                .read(|account| standing(account, &certificate, SystemTime::now()));
+            if matches!(standing, Standing::Rejected(_)) {
                 // aws-iot-device-sdk-python issue 76: the alert is certificate_unknown.
                 return Err(CertificateError::ApplicationVerificationFailure.into());
             }

@@ -64,12 +64,12 @@ impl Stage {
         std::fs::write(&claim.key, &created.private_key).unwrap();
         let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
         let made = cloud.account().change(|account| {
-            account.put_role(Role::provisioning(ROLE));
-            account.create_policy(Policy::new("claim", everything)?)?;
-            account.create_policy(Policy::new("device", everything)?)?;
+            account.roles.put(Role::provisioning(ROLE));
+            account.policies.create(Policy::new("claim", everything)?)?;
+            account.policies.create(Policy::new("device", everything)?)?;
             account.attach_policy(&created.id, "claim")?;
             let body = Template::parse(&template.to_string())?;
-            account.create_template(ProvisioningTemplate {
+            account.templates.create(ProvisioningTemplate {
                 pre_provisioning_hook: hook.map(|name| {
                     PreProvisioningHook::new(format!("arn:aws:lambda:us-east-1:123456789012:function:{name}"))
                 }),

@@ -29,7 +29,7 @@ fn refusals_of_aws_are_named_and_recover() {
     let cloud = &claiming.world.cloud;
     let enable = |enabled| {
         let changed = cloud.account().change(|account| {
-            account.update_template("gateways", |template| {
+            account.templates.update("gateways", |template| {
                 template.enabled = enabled;
                 Ok(())
             })
@@ -70,7 +70,7 @@ fn a_claim_certificate_that_is_revoked_or_may_too_little_is_named() {
             account.detach_policy(&claim, "claim")?;
             let _ = account.detach_policy(&claim, "claim-2");
             let _ = account.delete_policy("claim-2");
-            account.create_policy(policy)?;
+            account.policies.create(policy)?;
             account.attach_policy(&claim, "claim-2")
         });
         changed.unwrap();

@@ -50,12 +50,16 @@ impl Claiming {
         let mut world = World::with(token, support::options());
         let claim = world.cloud.create_keys_and_certificate().unwrap();
         let made = world.cloud.account().change(|account| {
-            account.put_role(Role::provisioning(ROLE));
-            account.create_policy(Policy::new("claim", &shipped("claim-policy.json"))?)?;
-            account.create_policy(Policy::new("gatepost", &shipped("policy.json"))?)?;
+            account.roles.put(Role::provisioning(ROLE));
+            account
+                .policies
+                .create(Policy::new("claim", &shipped("claim-policy.json"))?)?;
+            account
+                .policies
+                .create(Policy::new("gatepost", &shipped("policy.json"))?)?;
             account.attach_policy(&claim.id, "claim")?;
             let body = Template::parse(template)?;
-            account.create_template(ProvisioningTemplate {
+            account.templates.create(ProvisioningTemplate {
                 pre_provisioning_hook: hook.map(|name| {
                     PreProvisioningHook::new(format!("arn:aws:lambda:us-east-1:123456789012:function:{name}"))
                 }),
@@ -92,7 +96,7 @@ impl Claiming {
         self.world
             .cloud
             .account()
-            .read(|account| account.certificates().filter(is_own).cloned().collect())
+            .read(|account| account.certificates.iter().filter(is_own).cloned().collect())
     }
 
     /// Waits for a problem of the identity with these words.

@@ -76,7 +76,7 @@ impl Fleet {
         .unwrap();
         cloud.switches().set(|switches| {
             switches.connect_interval = Duration::from_secs(1);
-            switches.tell_acknowledged = true;
+            switches.report_acknowledgements = true;
             switches.credentials.lifetime = cloudlet::switches::Lifetime::Seconds(life.credentials);
         });
         cloud.register_ca(&est.ca_pem(), cloud.article_template()).unwrap();

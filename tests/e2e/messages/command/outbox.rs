@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::{back_online, publish, take_offline, world};
 use crate::command::{client, contains_all, run};
 use crate::dashboard::Dashboard;
-use crate::registry::{attach, bring_online_known};
+use crate::registry::{attach, bring_online_registered};
 use crate::support::{THING, World};
 
 use super::{assert_done, assert_refused, fed, numbers};
@@ -86,7 +86,7 @@ fn the_outbox_is_listed_purged_and_retried() {
 #[test]
 fn promise_7_messages_and_outbox_need_a_rule() {
     let mut world = World::new();
-    bring_online_known(&mut world);
+    bring_online_registered(&mut world);
     for (arguments, words) in [
         (&["publish", "{thing}/data", "x"][..], "publish = [\"{thing}/data\"]"),
         (&["subscribe", "{thing}/data"], "subscribe = [\"{thing}/data\"]"),

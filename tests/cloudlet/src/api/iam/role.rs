@@ -26,7 +26,7 @@ pub(super) fn create(cloud: &Cloud, parameters: &Parameters) -> Result<String, E
             ..Role::trusting(account.role_arn(&format!("{}{name}", path.trim_start_matches('/'))))
         };
         let described = element_of("Role", &description(&role));
-        account.create_role(role)?;
+        account.roles.create(role)?;
         Ok(described)
     })
 }
@@ -44,7 +44,7 @@ pub(super) fn get(cloud: &Cloud, parameters: &Parameters) -> Result<String, Erro
 
 pub(super) fn list(cloud: &Cloud, _: &Parameters) -> Result<String, Error> {
     let roles: String = cloud.account.read(|account| {
-        let roles = account.roles();
+        let roles = account.roles.iter();
         roles.map(|role| element_of("member", &description(role))).collect()
     });
     Ok(element_of("Roles", &roles) + "<IsTruncated>false</IsTruncated>")
@@ -67,7 +67,7 @@ pub(super) fn update_trust(cloud: &Cloud, parameters: &Parameters) -> Result<Str
 
 pub(super) fn delete(cloud: &Cloud, parameters: &Parameters) -> Result<String, Error> {
     let name = parameters.require("RoleName")?;
-    cloud.account.change(|account| account.delete_role(name))?;
+    cloud.account.change(|account| account.roles.delete(name))?;
     Ok(String::new())
 }
 
@@ -155,12 +155,12 @@ fn on_role<T>(
     look: impl FnOnce(&Role) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let name = parameters.require("RoleName")?;
-    cloud.account.read(|account| look(account.role_named(name)?))
+    cloud.account.read(|account| look(account.roles.named(name)?))
 }
 
 fn change(cloud: &Cloud, parameters: &Parameters, update: impl FnOnce(&mut Role)) -> Result<String, Error> {
     let name = parameters.require("RoleName")?;
-    cloud.account.change(|account| account.update_role(name, update))?;
+    cloud.account.change(|account| account.roles.update(name, update))?;
     Ok(String::new())
 }
 

@@ -9,7 +9,7 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::account::{Refusal, RefusalKind};
+use crate::account::{Account, Refusal, RefusalKind};
 use crate::api::failure::Failure;
 use crate::sigv4;
 
@@ -52,6 +52,18 @@ pub(in crate::api) fn unsigned(refusal: sigv4::Refusal) -> Failure {
 
 const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
 
+/// Converts an error of an operation; the response contains the ARN of a resource that exists already.
+pub(super) fn failure(error: Error, account: &Account) -> Failure {
+    let resource = match &error {
+        Error::Refused(refusal) => refusal.resource.clone(),
+        _ => None,
+    };
+    let mut failure = Failure::from(error);
+    let arn = resource.map(|resource| account.iot_arn(resource.kind, &resource.name));
+    failure.details.extend(arn.map(|arn| ("resourceArn", arn)));
+    failure
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
@@ -86,11 +98,7 @@ impl From<Refusal> for Failure {
             RefusalKind::LimitExceeded => (410, "LimitExceededException"),
         };
         let status = StatusCode::from_u16(status).unwrap_or(BAD_REQUEST);
-        let mut failure = Self::new(status, code, refusal.message);
-        if let Some(arn) = refusal.resource_arn {
-            failure.details.push(("resourceArn", arn));
-        }
-        failure
+        Self::new(status, code, refusal.message)
     }
 }
 

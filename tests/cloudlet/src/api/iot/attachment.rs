@@ -78,9 +78,10 @@ pub(super) fn principals_of_policy(call: &Call<'_>) -> Result<Value, Error> {
 
 fn holders(call: &Call<'_>, policy: &str) -> Result<Vec<Value>, Error> {
     call.read_account(|account| {
-        account.versioned_policy(policy)?;
+        account.policies.existing(policy)?;
         let holders = account
-            .certificates()
+            .certificates
+            .iter()
             .filter(|certificate| certificate.policies.contains(policy));
         Ok(holders
             .map(|certificate| json!(certificate::arn(account, &certificate.id)))

@@ -54,7 +54,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Value, Error> {
     let (active, auto_registration) = (call.flag("setAsActive")?, call.flag("allowAutoRegistration")?);
     call.change(|account| {
         let config = body.registration_config.map(|config| checked(account, config));
-        let id = account.register_ca_certificate(NewCa {
+        let id = account.register_ca(NewCa {
             pem: &body.ca_certificate,
             verification: body.verification_certificate.as_deref(),
             mode: body.certificate_mode.unwrap_or(CertificateMode::Default),
@@ -82,7 +82,7 @@ fn checked(account: &Account, config: Config) -> Result<RegistrationConfig, Erro
             template_name: Some(name),
             ..
         } => {
-            account.jitp_template(&name)?;
+            account.templates.jitp_plan(&name)?;
             Ok(RegistrationConfig::Named(name))
         }
         _ => Err(Refusal::invalid("registrationConfig needs templateBody and roleArn, or templateName").into()),
@@ -91,7 +91,7 @@ fn checked(account: &Account, config: Config) -> Result<RegistrationConfig, Erro
 
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
-        let ca = account.ca_named(call.resource())?;
+        let ca = account.cas.named(call.resource())?;
         let parsed = ParsedCertificate::from_pem(ca.pem.as_bytes())?;
         let (not_before, not_after) = parsed.validity();
         let config = match &ca.registration_config {
@@ -122,7 +122,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
             (Some(wanted), Some(RegistrationConfig::Named(name))) => name == wanted,
             (Some(_), _) => false,
         };
-        account.cas().filter(uses).map(|ca| summary(account, ca)).collect()
+        account.cas.iter().filter(uses).map(|ca| summary(account, ca)).collect()
     });
     page(call, Dialect::Marker, "certificates", cas)
 }
@@ -147,10 +147,10 @@ pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
     let active = choice("newStatus", "ACTIVE", "INACTIVE")?;
     let auto_registration = choice("newAutoRegistrationStatus", "ENABLE", "DISABLE")?;
     call.change(|account| {
-        let id = account.ca_named(call.resource())?.id.clone();
+        let id = account.cas.named(call.resource())?.id.clone();
         let config = body.registration_config.map(|config| checked(account, config));
         let config = config.transpose()?;
-        account.update_ca(&id, |ca| {
+        account.cas.update(&id, |ca| {
             ca.active = active.unwrap_or(ca.active);
             ca.auto_registration = auto_registration.unwrap_or(ca.auto_registration);
             if body.remove_auto_registration {
@@ -166,17 +166,18 @@ pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Value, Error> {
     call.change(|account| {
-        let id = account.ca_named(call.resource())?.id.clone();
-        account.delete_ca(&id)?;
+        let id = account.cas.named(call.resource())?.id.clone();
+        account.cas.delete(&id)?;
         Ok(json!({}))
     })
 }
 
 pub(super) fn certificates(call: &Call<'_>) -> Result<Value, Error> {
     let certificates = call.read_account(|account| {
-        let ca = &account.ca_named(call.resource())?.id;
+        let ca = &account.cas.named(call.resource())?.id;
         let signed = account
-            .certificates()
+            .certificates
+            .iter()
             .filter(|certificate| certificate.ca.as_ref() == Some(ca));
         let signed = signed.map(|certificate| certificate::summary(account, certificate));
         Ok::<_, Error>(signed.collect())

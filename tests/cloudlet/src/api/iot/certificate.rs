@@ -29,7 +29,7 @@ fn register_as(call: &Call<'_>, default: CertificateStatus, needs_ca: bool) -> R
     let body: Registration = call.body()?;
     let status = body.status.unwrap_or(default);
     call.change(|account| {
-        let id = account.register_certificate_pem(&body.certificate_pem, status, needs_ca)?;
+        let id = account.register_certificate(&body.certificate_pem, status, needs_ca)?;
         Ok(json!({ "certificateArn": arn(account, &id), "certificateId": id }))
     })
 }
@@ -59,7 +59,7 @@ pub(super) fn create_from_request(call: &Call<'_>) -> Result<Value, Error> {
     let pem = call.cloud.device_authority.sign(&request, &fleet)?;
     let status = initial_status(call.flag("setAsActive")?);
     call.change(|account| {
-        let id = account.register_certificate_pem(&pem, status, false)?;
+        let id = account.register_certificate(&pem, status, false)?;
         Ok(created_answer(account, &id, &pem))
     })
 }
@@ -97,14 +97,14 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
     let certificates = call.read_account(|account| {
-        let certificates = account.certificates();
+        let certificates = account.certificates.iter();
         certificates.map(|certificate| summary(account, certificate)).collect()
     });
     page(call, Dialect::Marker, "certificates", certificates)
 }
 
 pub(super) fn summary(account: &Account, certificate: &Certificate) -> Value {
-    let mode = certificate.ca.as_ref().and_then(|ca| account.ca(ca));
+    let mode = certificate.ca.as_ref().and_then(|ca| account.cas.get(ca));
     json!({
         "certificateArn": arn(account, &certificate.id),
         "certificateId": certificate.id,
@@ -129,7 +129,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Value, Error> {
     let (id, force) = (named(call)?, call.flag("forceDelete")?);
-    call.change(|account| account.delete_certificate(&id, force))?;
+    call.change(|account| account.certificates.delete(&id, force))?;
     Ok(json!({}))
 }
 

@@ -45,7 +45,7 @@ pub(super) fn create_type(call: &Call<'_>) -> Result<Value, Error> {
         .thing_type_properties
         .and_then(|properties| properties.thing_type_description);
     call.change(|account| {
-        account.create_thing_type(call.resource(), description)?;
+        account.registry.create_thing_type(call.resource(), description)?;
         let arn = account.iot_arn("thingtype", call.resource());
         Ok(json!({ "thingTypeName": call.resource(), "thingTypeArn": arn }))
     })
@@ -53,7 +53,7 @@ pub(super) fn create_type(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn describe_type(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
-        let known = account.thing_types().get(call.resource());
+        let known = account.registry.thing_types().get(call.resource());
         let known =
             known.ok_or_else(|| Refusal::not_found(format!("Thing type {} does not exist", call.resource())))?;
         Ok(type_description(account, known))
@@ -62,7 +62,7 @@ pub(super) fn describe_type(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn list_types(call: &Call<'_>) -> Result<Value, Error> {
     let types = call.read_account(|account| {
-        let types = account.thing_types().values();
+        let types = account.registry.thing_types().values();
         types.map(|known| type_description(account, known)).collect()
     });
     page(call, Dialect::Token, "thingTypes", types)
@@ -83,7 +83,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
         .thing_group_properties
         .and_then(|properties| properties.thing_group_description);
     call.change(|account| {
-        account.create_thing_group(call.resource(), description)?;
+        account.registry.create_thing_group(call.resource(), description)?;
         let arn = account.iot_arn("thinggroup", call.resource());
         Ok(json!({ "thingGroupName": call.resource(), "thingGroupArn": arn }))
     })
@@ -91,7 +91,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
-        let known = account.existing_group(call.resource())?;
+        let known = account.registry.existing_group(call.resource())?;
         Ok(json!({
             "thingGroupName": known.name,
             "thingGroupArn": account.iot_arn("thinggroup", &known.name),
@@ -104,7 +104,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
     let groups = call.read_account(|account| {
-        let names = account.thing_groups().keys();
+        let names = account.registry.thing_groups().keys();
         names.map(|name| reference(account, name)).collect()
     });
     page(call, Dialect::Token, "thingGroups", groups)
@@ -112,7 +112,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn of_thing(call: &Call<'_>) -> Result<Value, Error> {
     let groups = call.read_account(|account| {
-        let names = account.existing_thing(call.resource())?.groups.iter();
+        let names = account.registry.existing_thing(call.resource())?.groups.iter();
         Ok::<_, Error>(names.map(|name| reference(account, name)).collect())
     })?;
     page(call, Dialect::Token, "thingGroups", groups)
@@ -120,8 +120,8 @@ pub(super) fn of_thing(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn things(call: &Call<'_>) -> Result<Value, Error> {
     let things = call.read_account(|account| {
-        let group = &account.existing_group(call.resource())?.name;
-        let members = account.things().filter(|thing| thing.groups.contains(group));
+        let group = &account.registry.existing_group(call.resource())?.name;
+        let members = account.registry.things().filter(|thing| thing.groups.contains(group));
         Ok::<_, Error>(members.map(|thing| json!(thing.name)).collect())
     })?;
     page(call, Dialect::Token, "things", things)
@@ -133,7 +133,7 @@ fn reference(account: &Account, name: &str) -> Value {
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Value, Error> {
     call.change(|account| {
-        account.delete_thing_group(call.resource())?;
+        account.registry.delete_thing_group(call.resource())?;
         Ok(json!({}))
     })
 }
@@ -155,7 +155,7 @@ fn set_membership(call: &Call<'_>, is_member: bool) -> Result<Value, Error> {
         return Err(Refusal::invalid("thingName and thingGroupName are required").into());
     };
     call.change(|account| {
-        account.set_thing_in_group(&thing, &group, is_member)?;
+        account.registry.set_thing_in_group(&thing, &group, is_member)?;
         Ok(json!({}))
     })
 }

@@ -50,7 +50,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
 /// Returns the thing of a target. Groups are not supported as targets.
 fn thing(call: &Call<'_>, target: &str) -> Result<String, Error> {
     let name = target.split_once(":thing/").map_or("", |(_, name)| name);
-    call.read_account(|account| match account.thing(name) {
+    call.read_account(|account| match account.registry.thing(name) {
         Some(_) => Ok(name.to_owned()),
         None => Err(Refusal::not_found(format!("There is no thing {target}")).into()),
     })

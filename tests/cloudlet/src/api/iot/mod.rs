@@ -59,7 +59,8 @@ pub(super) fn answer(
             message,
         )));
     }
-    let result = (route.carry_out)(&call).map_err(|error| of_caller(error.into()))?;
+    let result = (route.carry_out)(&call)
+        .map_err(|error| of_caller(cloud.account.read(|account| answer::failure(error, account))))?;
     cloud.events.push(Event::ApiCalled {
         service: "iot",
         operation: route.operation,

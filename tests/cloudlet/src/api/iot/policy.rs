@@ -18,7 +18,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
     let Document { policy_document } = call.body()?;
     let policy = Policy::new(call.resource(), &policy_document)?;
     call.change(|account| {
-        account.create_policy(policy)?;
+        account.policies.create(policy)?;
         Ok(json!({
             "policyName": call.resource(),
             "policyArn": account.iot_arn("policy", call.resource()),
@@ -30,7 +30,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn get(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
-        let policy = account.versioned_policy(call.resource())?;
+        let policy = account.policies.existing(call.resource())?;
         let created = policy.versions().values().map(|version| version.created);
         Ok(json!({
             "policyName": call.resource(),
@@ -45,7 +45,7 @@ pub(super) fn get(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
     let policies = call.read_account(|account| {
-        let names = account.versioned_policies().keys();
+        let names = account.policies.all().keys();
         names.map(|name| reference(account, name)).collect()
     });
     page(call, Dialect::Marker, "policies", policies)
@@ -68,7 +68,7 @@ pub(super) fn create_version(call: &Call<'_>) -> Result<Value, Error> {
     let policy = Policy::new(call.resource(), &policy_document)?;
     let set_as_default = call.flag("setAsDefault")?;
     call.change(|account| {
-        let version = account.create_policy_version(policy, set_as_default)?;
+        let version = account.policies.create_version(policy, set_as_default)?;
         Ok(json!({
             "policyArn": account.iot_arn("policy", call.resource()),
             "policyDocument": policy_document,
@@ -81,8 +81,8 @@ pub(super) fn create_version(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn get_version(call: &Call<'_>) -> Result<Value, Error> {
     let number = call.number(3)?;
     call.read_account(|account| {
-        let version = account.policy_version(call.resource(), number)?;
-        let default = account.versioned_policy(call.resource())?.default_version();
+        let version = account.policies.version(call.resource(), number)?;
+        let default = account.policies.existing(call.resource())?.default_version();
         Ok(json!({
             "policyName": call.resource(),
             "policyArn": account.iot_arn("policy", call.resource()),
@@ -97,7 +97,7 @@ pub(super) fn get_version(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn list_versions(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
-        let policy = account.versioned_policy(call.resource())?;
+        let policy = account.policies.existing(call.resource())?;
         let versions = policy.versions().iter().rev().map(|(number, version)| {
             json!({
                 "versionId": number.to_string(),
@@ -112,7 +112,7 @@ pub(super) fn list_versions(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn set_default_version(call: &Call<'_>) -> Result<Value, Error> {
     let number = call.number(3)?;
     call.change(|account| {
-        account.set_default_policy_version(call.resource(), number)?;
+        account.policies.set_default_version(call.resource(), number)?;
         Ok(json!({}))
     })
 }
@@ -120,7 +120,7 @@ pub(super) fn set_default_version(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn delete_version(call: &Call<'_>) -> Result<Value, Error> {
     let number = call.number(3)?;
     call.change(|account| {
-        account.delete_policy_version(call.resource(), number)?;
+        account.policies.delete_version(call.resource(), number)?;
         Ok(json!({}))
     })
 }

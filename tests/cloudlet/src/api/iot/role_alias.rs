@@ -22,7 +22,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
     let alias =
         RoleAlias::new(call.resource(), role_arn).lasting(duration.unwrap_or(RoleAlias::DEFAULT_DURATION_SECONDS));
     call.change(|account| {
-        account.create_role_alias(alias)?;
+        account.role_aliases.create(alias)?;
         Ok(named(call, account))
     })
 }
@@ -33,7 +33,7 @@ fn named(call: &Call<'_>, account: &Account) -> Value {
 
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
-        let alias = account.existing_role_alias(call.resource())?;
+        let alias = account.role_aliases.existing(call.resource())?;
         Ok(json!({ "roleAliasDescription": {
             "roleAlias": alias.name,
             "roleAliasArn": account.iot_arn("rolealias", &alias.name),
@@ -49,23 +49,23 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
     let body: Properties = call.body()?;
     call.change(|account| {
-        let mut alias = account.existing_role_alias(call.resource())?.clone();
+        let mut alias = account.role_aliases.existing(call.resource())?.clone();
         alias.role_arn = body.role_arn.unwrap_or(alias.role_arn);
         alias.duration_seconds = body.credential_duration_seconds.unwrap_or(alias.duration_seconds);
         alias.modified = now();
-        account.put_role_alias(alias)?;
+        account.role_aliases.put(alias)?;
         Ok(named(call, account))
     })
 }
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Value, Error> {
     call.change(|account| {
-        account.delete_role_alias(call.resource())?;
+        account.role_aliases.delete(call.resource())?;
         Ok(json!({}))
     })
 }
 
 pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
-    let aliases = call.read_account(|account| account.role_aliases().map(|alias| json!(alias.name)).collect());
+    let aliases = call.read_account(|account| account.role_aliases.iter().map(|alias| json!(alias.name)).collect());
     page(call, Dialect::Marker, "roleAliases", aliases)
 }

@@ -59,7 +59,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
         ..ProvisioningTemplate::new(&new.template_name, kind, &new.provisioning_role_arn, body, now())
     };
     call.change(|account| {
-        account.create_template(template)?;
+        account.templates.create(template)?;
         let arn = arn(account, &new.template_name);
         Ok(json!({ "templateArn": arn, "templateName": new.template_name, "defaultVersionId": 1 }))
     })
@@ -67,7 +67,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
-        let template = account.template(call.resource())?;
+        let template = account.templates.existing(call.resource())?;
         let more = json!({
             "defaultVersionId": template.default_version,
             "templateBody": template.in_force().map(Template::body),
@@ -81,7 +81,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
     let templates = call.read_account(|account| {
-        let templates = account.templates();
+        let templates = account.templates.iter();
         templates.map(|template| summary(account, template)).collect()
     });
     page(call, Dialect::Token, "templates", templates)
@@ -106,7 +106,7 @@ fn arn(account: &Account, name: &str) -> String {
 pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
     let update: Update = call.body()?;
     call.change(|account| {
-        account.update_template(call.resource(), |template| {
+        account.templates.update(call.resource(), |template| {
             if let Some(version) = update.default_version_id {
                 existing(template, version)?;
                 template.default_version = version;
@@ -129,7 +129,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Value, Error> {
     call.change(|account| {
-        account.delete_template(call.resource())?;
+        account.templates.delete(call.resource())?;
         Ok(json!({}))
     })
 }
@@ -138,7 +138,7 @@ pub(super) fn create_version(call: &Call<'_>) -> Result<Value, Error> {
     let body = Template::parse(&call.body::<NewVersion>()?.template_body)?;
     let set_as_default = call.flag("setAsDefault")?;
     call.change(|account| {
-        let number = account.update_template(call.resource(), |template| {
+        let number = account.templates.update(call.resource(), |template| {
             if template.versions.len() >= MAX_VERSIONS {
                 let message = format!("A template has at most {MAX_VERSIONS} versions");
                 return Err(Refusal::new(RefusalKind::VersionsLimitExceeded, message).into());
@@ -162,7 +162,7 @@ pub(super) fn create_version(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn describe_version(call: &Call<'_>) -> Result<Value, Error> {
     let number = call.number(3)?;
     call.read_account(|account| {
-        let template = account.template(call.resource())?;
+        let template = account.templates.existing(call.resource())?;
         let (body, created) = existing(template, number)?;
         Ok(json!({
             "versionId": number,
@@ -175,7 +175,7 @@ pub(super) fn describe_version(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn list_versions(call: &Call<'_>) -> Result<Value, Error> {
     let versions = call.read_account(|account| {
-        let template = account.template(call.resource())?;
+        let template = account.templates.existing(call.resource())?;
         let versions = template.versions.iter().map(|(number, (_, created))| {
             json!({
                 "versionId": number,
@@ -191,7 +191,7 @@ pub(super) fn list_versions(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn delete_version(call: &Call<'_>) -> Result<Value, Error> {
     let number = call.number(3)?;
     call.change(|account| {
-        account.update_template(call.resource(), |template| {
+        account.templates.update(call.resource(), |template| {
             existing(template, number)?;
             if number == template.default_version {
                 let message = "The default version cannot be deleted";

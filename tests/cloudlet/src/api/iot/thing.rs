@@ -11,7 +11,7 @@ use super::page::{Dialect, page};
 use crate::Error;
 use crate::account::{Account, Refusal, RefusalKind, Thing};
 use crate::json::joined;
-use crate::provisioning::{Template, register};
+use crate::provisioning::{Plan, Template, register};
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
@@ -50,7 +50,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
         ..Thing::new(call.resource())
     };
     call.change(|account| {
-        account.create_thing(thing)?;
+        account.registry.create_thing(thing)?;
         Ok(json!({
             "thingName": call.resource(),
             "thingArn": account.iot_arn("thing", call.resource()),
@@ -61,7 +61,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Error> {
 
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
     call.read_account(|account| {
-        let thing = account.existing_thing(call.resource())?;
+        let thing = account.registry.existing_thing(call.resource())?;
         let more = json!({
             "defaultClientId": thing.name,
             "thingId": account.thing_id(&thing.name),
@@ -75,7 +75,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
     let body: Properties = call.body()?;
     call.change(|account| {
-        let mut thing = account.existing_thing(call.resource())?.clone();
+        let mut thing = account.registry.existing_thing(call.resource())?.clone();
         check_version(&thing, body.expected_version)?;
         if let Some(payload) = body.attribute_payload {
             match payload.merge {
@@ -90,7 +90,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Value, Error> {
         } else if body.thing_type_name.is_some() {
             thing.thing_type = body.thing_type_name;
         }
-        account.put_thing(thing)?;
+        account.registry.put_thing(thing)?;
         Ok(json!({}))
     })
 }
@@ -125,6 +125,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, Error> {
                 }
         };
         account
+            .registry
             .things()
             .filter(wanted)
             .map(|thing| summary(account, thing))
@@ -145,9 +146,10 @@ fn summary(account: &Account, thing: &Thing) -> Value {
 
 pub(super) fn principals(call: &Call<'_>) -> Result<Value, Error> {
     let principals = call.read_account(|account| {
-        let name = &account.existing_thing(call.resource())?.name;
+        let name = &account.registry.existing_thing(call.resource())?.name;
         let attached = account
-            .certificates()
+            .certificates
+            .iter()
             .filter(|certificate| certificate.things.contains(name));
         let arns = attached.map(|certificate| json!(certificate::arn(account, &certificate.id)));
         Ok::<_, Error>(arns.collect())
@@ -174,18 +176,18 @@ pub(super) fn attach_principal(call: &Call<'_>) -> Result<Value, Error> {
 pub(super) fn detach_principal(call: &Call<'_>) -> Result<Value, Error> {
     call.change(|account| {
         let id = account.certificate_named(call.header("x-amzn-principal")?)?.id.clone();
-        account.existing_thing(call.resource())?;
-        account.detach_thing(&id, call.resource())?;
+        account.registry.existing_thing(call.resource())?;
+        account.certificates.detach_thing(&id, call.resource())?;
         Ok(json!({}))
     })
 }
 
 pub(super) fn register_by_template(call: &Call<'_>) -> Result<Value, Error> {
     let body: Registration = call.body()?;
-    let plan = Template::parse(&body.template_body)?.plan(&body.parameters)?;
+    let plan = Plan::from_template(&Template::parse(&body.template_body)?, &body.parameters)?;
     call.change(|account| {
         let registered = register(account, &plan)?;
-        let certificate = account.certificate(&registered.certificate);
+        let certificate = account.certificates.get(&registered.certificate);
         Ok(json!({
             "certificatePem": certificate.and_then(|certificate| certificate.pem.clone()),
             "resourceArns": registered.arns,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::front::end::End;
+use crate::front::end::ConnectionEnd;
 use crate::front::session::Session;
 use crate::front::writer::Outgoing;
 use crate::mqtt::Packet;
@@ -18,12 +18,15 @@ pub(super) struct Forwarder<'a> {
 }
 
 impl Forwarder<'_> {
-    pub(super) async fn forward(&self, packet: Packet) -> Result<(), End> {
+    pub(super) async fn forward(&self, packet: Packet) -> Result<(), ConnectionEnd> {
         let bytes = packet.encode(self.session.protocol);
-        self.to_broker.send(bytes).await.map_err(|_| End::broker("gone"))
+        self.to_broker
+            .send(bytes)
+            .await
+            .map_err(|_| ConnectionEnd::broker_failed("gone"))
     }
 
-    pub(super) async fn answer(&self, packet: Packet) -> Result<(), End> {
+    pub(super) async fn answer(&self, packet: Packet) -> Result<(), ConnectionEnd> {
         let bytes = packet.encode(self.session.protocol);
         let outgoing = match packet {
             Packet::Puback(puback) => Outgoing::Puback {
@@ -32,6 +35,9 @@ impl Forwarder<'_> {
             },
             _ => Outgoing::Packet(bytes),
         };
-        self.to_client.send(outgoing).await.map_err(|_| End::client_gone())
+        self.to_client
+            .send(outgoing)
+            .await
+            .map_err(|_| ConnectionEnd::client_gone())
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::direct_message::DirectOutcome;
-use super::end::{Cause, End};
+use super::end::{Cause, ConnectionEnd};
 use super::packet_ids::Sender;
 use super::session::Session;
 use super::streams::ClientReader;
@@ -26,7 +26,7 @@ pub(super) async fn run(
     mut reader: ClientReader,
     to_client: mpsc::Sender<Outgoing>,
     to_broker: mpsc::Sender<Bytes>,
-) -> End {
+) -> ConnectionEnd {
     let forwarder = Forwarder {
         session,
         to_client,
@@ -36,15 +36,17 @@ pub(super) async fn run(
         let frame = match timeout(session.silence, reader.read()).await {
             Ok(Ok(frame)) => frame,
             Ok(Err(FrameError::TooLarge(length))) => {
-                return End::telling(reason::QUOTA_EXCEEDED, format!("packet of {length} bytes"));
+                return ConnectionEnd::with_disconnect(reason::QUOTA_EXCEEDED, format!("packet of {length} bytes"));
             }
-            Ok(Err(FrameError::Malformed(error))) => return End::telling(reason::MALFORMED_PACKET, error.to_string()),
-            Ok(Err(error)) => return End::silent(Cause::ConnectionLost, error.to_string()),
-            Err(_) => return End::telling(reason::KEEP_ALIVE_TIMEOUT, "keep-alive timeout"),
+            Ok(Err(FrameError::Malformed(error))) => {
+                return ConnectionEnd::with_disconnect(reason::MALFORMED_PACKET, error.to_string());
+            }
+            Ok(Err(error)) => return ConnectionEnd::without_disconnect(Cause::ConnectionLost, error.to_string()),
+            Err(_) => return ConnectionEnd::with_disconnect(reason::KEEP_ALIVE_TIMEOUT, "keep-alive timeout"),
         };
         let packet = match Packet::decode(frame, session.protocol) {
             Ok(packet) => packet,
-            Err(error) => return End::telling(reason::MALFORMED_PACKET, error.to_string()),
+            Err(error) => return ConnectionEnd::with_disconnect(reason::MALFORMED_PACKET, error.to_string()),
         };
         if let Err(end) = cut(session) {
             return end;
@@ -55,20 +57,23 @@ pub(super) async fn run(
     }
 }
 
-fn cut(session: &Session) -> Result<(), End> {
+fn cut(session: &Session) -> Result<(), ConnectionEnd> {
     let packets = {
         let mut state = session.state.lock();
         state.packets += 1;
         state.packets
     };
     match session.cloud.switches.get(|switches| switches.cut_after_packets) {
-        Some(most) if packets > most => Err(End::silent(Cause::ConnectionLost, "cut by a switch")),
+        Some(most) if packets > most => Err(ConnectionEnd::without_disconnect(
+            Cause::ConnectionLost,
+            "cut by a switch",
+        )),
         _ => Ok(()),
     }
 }
 
 /// Passes PUBACK to the sender of the message: the broker or a service. A PUBACK for an unknown message is left to the broker.
-async fn acknowledge(forwarder: &Forwarder<'_>, puback: Acknowledgement) -> Result<(), End> {
+async fn acknowledge(forwarder: &Forwarder<'_>, puback: Acknowledgement) -> Result<(), ConnectionEnd> {
     tell_delivered(forwarder.session, &puback);
     let sender = forwarder.session.state.lock().packet_ids.acknowledged(puback.packet_id);
     match sender {
@@ -102,7 +107,7 @@ fn tell_delivered(session: &Session, puback: &Acknowledgement) {
     }
 }
 
-async fn handle(forwarder: &Forwarder<'_>, packet: Packet) -> Result<(), End> {
+async fn handle(forwarder: &Forwarder<'_>, packet: Packet) -> Result<(), ConnectionEnd> {
     match packet {
         Packet::Publish(publish) => publish::handle(forwarder, publish).await,
         Packet::Subscribe(subscribe) => subscribe::handle(forwarder, subscribe).await,
@@ -124,16 +129,23 @@ async fn handle(forwarder: &Forwarder<'_>, packet: Packet) -> Result<(), End> {
             forwarder
                 .forward(Packet::Disconnect(capped(forwarder.session, disconnect)))
                 .await?;
-            Err(End::silent(Cause::ClientInitiated, "the client said DISCONNECT"))
+            Err(ConnectionEnd::without_disconnect(
+                Cause::ClientInitiated,
+                "the client said DISCONNECT",
+            ))
         }
         // developer guide, life-cycle-events: a second CONNECT is a client error. Packets for QoS 2 do not occur here.
-        Packet::Connect(_) => Err(End::telling(reason::PROTOCOL_ERROR, "a second CONNECT")),
-        Packet::Pubrec(_) | Packet::Pubrel(_) | Packet::Pubcomp(_) => {
-            Err(End::telling(reason::QOS_NOT_SUPPORTED, "a packet of QoS 2"))
-        }
-        Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => {
-            Err(End::telling(reason::PROTOCOL_ERROR, "a packet that only servers send"))
-        }
+        Packet::Connect(_) => Err(ConnectionEnd::with_disconnect(
+            reason::PROTOCOL_ERROR,
+            "a second CONNECT",
+        )),
+        Packet::Pubrec(_) | Packet::Pubrel(_) | Packet::Pubcomp(_) => Err(ConnectionEnd::with_disconnect(
+            reason::QOS_NOT_SUPPORTED,
+            "a packet of QoS 2",
+        )),
+        Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => Err(
+            ConnectionEnd::with_disconnect(reason::PROTOCOL_ERROR, "a packet that only servers send"),
+        ),
     }
 }
 

@@ -8,20 +8,23 @@ use super::forwarder::Forwarder;
 use super::service_request;
 use crate::device_services;
 use crate::events::Event;
-use crate::front::end::{Cause, End};
+use crate::front::end::{Cause, ConnectionEnd};
 use crate::front::limits;
-use crate::front::pace::{Pace, Passage};
+use crate::front::publish_rate::{PublishRate, RateVerdict};
 use crate::front::session::Session;
 use crate::mqtt::{Acknowledgement, Packet, Protocol, Publish, QoS, Value, property, reason};
 use crate::rotator;
 
 /// Checks a message against AWS's limits and the policies, and forwards it to the broker or to a device service. The switches
-/// `hang_up_on` and `tell_acknowledged` serve tests, AWS does nothing like that.
-pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> Result<(), End> {
+/// `hang_up_on` and `report_acknowledgements` serve tests, AWS does nothing like that.
+pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> Result<(), ConnectionEnd> {
     let session = forwarder.session;
     if publish.qos == QoS::ExactlyOnce {
         return match session.protocol {
-            Protocol::V5 => Err(End::telling(reason::QOS_NOT_SUPPORTED, "PUBLISH with QoS 2")),
+            Protocol::V5 => Err(ConnectionEnd::with_disconnect(
+                reason::QOS_NOT_SUPPORTED,
+                "PUBLISH with QoS 2",
+            )),
             // developer guide, mqtt: QoS 2 is not acknowledged in any way.
             Protocol::V311 => Ok(()),
         };
@@ -33,14 +36,14 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
         .switches
         .get(|switches| switches.hang_up_on.as_ref().is_some_and(is_trigger))
     {
-        return Err(End::silent(
+        return Err(ConnectionEnd::without_disconnect(
             Cause::of(reason::UNSPECIFIED_ERROR),
             "the switch hang_up_on",
         ));
     }
     // AWS's list of codes for DISCONNECT does not include one for packets that are too large (developer guide, mqtt).
     if publish.payload.len() > limits::MAX_PAYLOAD {
-        return Err(End::telling(
+        return Err(ConnectionEnd::with_disconnect(
             reason::QUOTA_EXCEEDED,
             format!("payload of {} bytes", publish.payload.len()),
         ));
@@ -54,34 +57,14 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
         )
         .await;
     }
-    let decision = session.decide("iot:Publish", "topic", &publish.topic);
-    if !decision.allowed {
-        return refuse(forwarder, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
+    if let Some(reason) = denial(session, &publish) {
+        return refuse(forwarder, &publish, reason::NOT_AUTHORIZED, &reason).await;
     }
-    if publish.retain {
-        let decision = session.decide("iot:RetainPublish", "topic", &publish.topic);
-        if !decision.allowed {
-            return refuse(forwarder, &publish, reason::NOT_AUTHORIZED, &decision.to_string()).await;
-        }
-        // developer guide, mqtt: no retained messages on reserved topics.
-        if publish.topic.starts_with('$') {
-            let why = "a retained message on a reserved topic";
-            return refuse(forwarder, &publish, reason::NOT_AUTHORIZED, why).await;
-        }
-    }
-    let expiry = publish.properties.u32(property::MESSAGE_EXPIRY_INTERVAL);
-    if expiry.is_some_and(|expiry| !limits::MESSAGE_EXPIRY.contains(&expiry)) {
-        let expiry = expiry
-            .unwrap_or_default()
-            .clamp(*limits::MESSAGE_EXPIRY.start(), *limits::MESSAGE_EXPIRY.end());
-        publish
-            .properties
-            .set(property::MESSAGE_EXPIRY_INTERVAL, Value::U32(expiry));
-    }
+    clamp_expiry(&mut publish);
     match count_message(session, publish.payload.len()) {
-        Passage::Free => {}
-        Passage::After(delay) => sleep(delay).await,
-        Passage::Discarded => {
+        RateVerdict::Pass => {}
+        RateVerdict::Delay(delay) => sleep(delay).await,
+        RateVerdict::Discard => {
             session.cloud.events.push(Event::Discarded {
                 client_id: session.client_id.clone(),
                 topic: publish.topic.clone(),
@@ -98,9 +81,9 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
     }
     if publish.qos == QoS::AtLeastOnce && !reserve_in_flight(session, publish.packet_id) {
         return match session.protocol {
-            Protocol::V5 => Err(End::telling(
+            Protocol::V5 => Err(ConnectionEnd::with_disconnect(
                 reason::RECEIVE_MAXIMUM_EXCEEDED,
-                "more than 100 unacknowledged",
+                format!("more than {} unacknowledged", limits::MAX_UNACKNOWLEDGED),
             )),
             // quotas: no more messages are accepted until some are acknowledged.
             Protocol::V311 => Ok(()),
@@ -115,9 +98,13 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
         session.cloud.events.push(published);
         return service_request::serve(forwarder, service, publish).await;
     }
-    if publish.qos == QoS::AtLeastOnce && session.cloud.switches.get(|switches| switches.tell_acknowledged) {
+    if publish.qos == QoS::AtLeastOnce && session.cloud.switches.get(|switches| switches.report_acknowledgements) {
         let message = (publish.topic.clone(), publish.payload.clone());
-        session.state.lock().to_tell.insert(publish.packet_id, message);
+        session
+            .state
+            .lock()
+            .unreported_acknowledgements
+            .insert(publish.packet_id, message);
     }
     let message = rotator::Message {
         client_id: session.client_id.clone(),
@@ -131,34 +118,65 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut publish: Publish) -> R
     Ok(())
 }
 
+/// Returns why the client may not publish this message; `None` if it may.
+fn denial(session: &Session, publish: &Publish) -> Option<String> {
+    let mut actions = vec!["iot:Publish"];
+    if publish.retain {
+        actions.push("iot:RetainPublish");
+    }
+    for action in actions {
+        let decision = session.decide(action, "topic", &publish.topic);
+        if !decision.allowed {
+            return Some(decision.to_string());
+        }
+    }
+    // developer guide, mqtt: no retained messages on reserved topics.
+    let is_reserved = publish.retain && publish.topic.starts_with('$');
+    is_reserved.then(|| "a retained message on a reserved topic".to_owned())
+}
+
+/// Moves a message expiry interval into AWS's range (quotas).
+fn clamp_expiry(publish: &mut Publish) {
+    let expiry = publish.properties.u32(property::MESSAGE_EXPIRY_INTERVAL);
+    if let Some(expiry) = expiry.filter(|expiry| !limits::MESSAGE_EXPIRY.contains(expiry)) {
+        let allowed = expiry.clamp(*limits::MESSAGE_EXPIRY.start(), *limits::MESSAGE_EXPIRY.end());
+        publish
+            .properties
+            .set(property::MESSAGE_EXPIRY_INTERVAL, Value::U32(allowed));
+    }
+}
+
 /// Refuses a message. MQTT 5 clients get a reason code in the acknowledgement; connections of 3.1.1 are closed, whatever the QoS
 /// (aws-iot-device-sdk-python-v2 issue 260).
-async fn refuse(forwarder: &Forwarder<'_>, publish: &Publish, code: u8, reason: &str) -> Result<(), End> {
+async fn refuse(forwarder: &Forwarder<'_>, publish: &Publish, code: u8, reason: &str) -> Result<(), ConnectionEnd> {
     match (forwarder.session.protocol, publish.qos) {
         (Protocol::V5, QoS::AtLeastOnce) => {
             forwarder
                 .answer(Packet::Puback(Acknowledgement::new(publish.packet_id, code)))
                 .await
         }
-        (Protocol::V5, _) => Err(End::telling(code, reason)),
-        (Protocol::V311, _) => Err(End::silent(Cause::of(code), reason)),
+        (Protocol::V5, _) => Err(ConnectionEnd::with_disconnect(code, reason)),
+        (Protocol::V311, _) => Err(ConnectionEnd::without_disconnect(Cause::of(code), reason)),
     }
 }
 
 /// Replaces a topic alias by its topic. Aliases are not forwarded to the broker, so only the front knows them.
-fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), End> {
+fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), ConnectionEnd> {
     let Some(alias) = publish.properties.u16(property::TOPIC_ALIAS) else {
         return Ok(());
     };
     if alias > limits::MAX_TOPIC_ALIASES {
-        return Err(End::telling(reason::TOPIC_ALIAS_INVALID, "topic alias above 8"));
+        return Err(ConnectionEnd::with_disconnect(
+            reason::TOPIC_ALIAS_INVALID,
+            format!("topic alias above {}", limits::MAX_TOPIC_ALIASES),
+        ));
     }
     publish.properties.remove(property::TOPIC_ALIAS);
     let aliases = &mut session.state.lock().aliases;
     if publish.topic.is_empty() {
         let topic = aliases.get(&alias);
         publish.topic = topic
-            .ok_or_else(|| End::telling(reason::PROTOCOL_ERROR, "an alias never set"))?
+            .ok_or_else(|| ConnectionEnd::with_disconnect(reason::PROTOCOL_ERROR, "an alias never set"))?
             .clone();
     } else {
         aliases.insert(alias, publish.topic.clone());
@@ -167,11 +185,14 @@ fn resolve_alias(session: &Session, publish: &mut Publish) -> Result<(), End> {
 }
 
 /// Counts a message of this size, and decides whether it exceeds the connection's rate.
-fn count_message(session: &Session, bytes: usize) -> Passage {
+fn count_message(session: &Session, bytes: usize) -> RateVerdict {
     let now = Instant::now();
     let most = session.cloud.switches.get(|switches| switches.publishes_per_second);
     let mut state = session.state.lock();
-    state.pace.get_or_insert_with(|| Pace::new(now)).count(bytes, most, now)
+    state
+        .publish_rate
+        .get_or_insert_with(|| PublishRate::new(now))
+        .count(bytes, most, now)
 }
 
 /// Records a packet ID as unacknowledged; returns `false` if there are too many. A known ID belongs to a message that is sent again.

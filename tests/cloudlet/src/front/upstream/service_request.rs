@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use super::forwarder::Forwarder;
 use crate::device_services::{Reply, Request, Service};
-use crate::front::end::End;
+use crate::front::end::ConnectionEnd;
 use crate::front::session::Session;
 use crate::front::writer::Outgoing;
 use crate::mqtt::{Acknowledgement, Packet, Properties, Publish, QoS, reason};
 
 /// Acknowledges the message, and has it answered while the connection continues.
-pub(super) async fn serve(forwarder: &Forwarder<'_>, service: Service, publish: Publish) -> Result<(), End> {
+pub(super) async fn serve(forwarder: &Forwarder<'_>, service: Service, publish: Publish) -> Result<(), ConnectionEnd> {
     let session = forwarder.session.clone();
     let request = Request {
         cloud: session.cloud.clone(),

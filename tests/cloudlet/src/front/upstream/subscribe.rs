@@ -1,20 +1,20 @@
 //! Handles SUBSCRIBE from a client.
 
 use super::forwarder::Forwarder;
-use crate::front::end::{Cause, End};
+use crate::front::end::{Cause, ConnectionEnd};
 use crate::front::limits;
 use crate::front::session::Subscribing;
 use crate::mqtt::{Filter, Packet, Properties, Protocol, QoS, Suback, Subscribe, property, reason, topic};
 use crate::switches::DeniedSubscribe;
 
-pub(super) async fn handle(forwarder: &Forwarder<'_>, mut subscribe: Subscribe) -> Result<(), End> {
+pub(super) async fn handle(forwarder: &Forwarder<'_>, mut subscribe: Subscribe) -> Result<(), ConnectionEnd> {
     let session = forwarder.session;
     if subscribe.properties.get(property::SUBSCRIPTION_IDENTIFIER).is_some() {
         let code = reason::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
-        return Err(End::telling(code, "subscription identifier"));
+        return Err(ConnectionEnd::with_disconnect(code, "subscription identifier"));
     }
     if subscribe.filters.len() > limits::MAX_FILTERS_PER_SUBSCRIBE {
-        return Err(End::telling(
+        return Err(ConnectionEnd::with_disconnect(
             reason::QUOTA_EXCEEDED,
             "more than 8 filters in a SUBSCRIBE",
         ));
@@ -30,7 +30,10 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut subscribe: Subscribe) 
     if session.protocol == Protocol::V311 && refused.iter().any(Option::is_some) {
         let denied_subscribe = session.cloud.switches.get(|switches| switches.denied_subscribe);
         if denied_subscribe == DeniedSubscribe::Close {
-            return Err(End::silent(Cause::AuthError, "a subscription was refused"));
+            return Err(ConnectionEnd::without_disconnect(
+                Cause::AuthError,
+                "a subscription was refused",
+            ));
         }
         for code in refused.iter_mut().flatten() {
             *code = reason::UNSPECIFIED_ERROR;
@@ -69,7 +72,7 @@ pub(super) async fn handle(forwarder: &Forwarder<'_>, mut subscribe: Subscribe) 
 }
 
 /// Returns the code with which a filter is refused, if it is.
-fn judge(forwarder: &Forwarder<'_>, filter: &Filter) -> Result<Option<u8>, End> {
+fn judge(forwarder: &Forwarder<'_>, filter: &Filter) -> Result<Option<u8>, ConnectionEnd> {
     let session = forwarder.session;
     let Some(name) = topic::unshared(&filter.filter) else {
         return Ok(Some(reason::TOPIC_FILTER_INVALID));
@@ -82,7 +85,10 @@ fn judge(forwarder: &Forwarder<'_>, filter: &Filter) -> Result<Option<u8>, End> 
     }
     let state = session.state.lock();
     if state.subscriptions.len() >= limits::MAX_SUBSCRIPTIONS && !state.subscriptions.contains(&filter.filter) {
-        return Err(End::telling(reason::QUOTA_EXCEEDED, "more than 50 subscriptions"));
+        return Err(ConnectionEnd::with_disconnect(
+            reason::QUOTA_EXCEEDED,
+            "more than 50 subscriptions",
+        ));
     }
     Ok(None)
 }

@@ -1,12 +1,13 @@
-//! Things: the registry's entries for devices, with their types and groups.
+//! The registry: things with their types and groups.
 
 use std::collections::BTreeMap;
 
-use super::data::Account;
+use serde::{Deserialize, Serialize};
+
 use super::records::{Named, Thing};
 use super::refusal::{Refusal, RefusalKind};
 use super::time::now;
-use crate::{Error, sha256};
+use crate::Error;
 
 /// Maximum length of the name of a thing, a type or a group (quotas; API reference, CreateThing).
 const MAX_NAME: usize = 128;
@@ -46,7 +47,15 @@ fn check_attributes(thing: &Thing) -> Result<(), Error> {
     Ok(())
 }
 
-impl Account {
+/// The registry of an account: things, their types and their groups.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Registry {
+    things: BTreeMap<String, Thing>,
+    thing_types: BTreeMap<String, Named>,
+    thing_groups: BTreeMap<String, Named>,
+}
+
+impl Registry {
     /// Adds a thing, or replaces the one with the same name.
     pub fn put_thing(&mut self, thing: Thing) -> Result<(), Error> {
         check_name("thing", &thing.name)?;
@@ -75,15 +84,15 @@ impl Account {
                 "Thing {} already exists in account with different attributes",
                 thing.name
             );
-            return Err(Refusal::already_exists(message, self.iot_arn("thing", &thing.name)).into());
+            return Err(Refusal::already_exists(message, "thing", &thing.name).into());
         }
         self.put_thing(thing)
     }
 
-    /// DeleteThing. Its certificates must have been detached.
-    pub fn delete_thing(&mut self, name: &str) -> Result<(), Error> {
+    /// DeleteThing. Its certificates must have been detached; `is_attached` tells whether one has not.
+    pub(super) fn delete_thing(&mut self, name: &str, is_attached: bool) -> Result<(), Error> {
         self.existing_thing(name)?;
-        if self.certificates().any(|certificate| certificate.things.contains(name)) {
+        if is_attached {
             let message = format!("Thing {name} still has a principal attached");
             return Err(Refusal::invalid(message).into());
         }
@@ -107,24 +116,12 @@ impl Account {
             .ok_or_else(|| Refusal::not_found(format!("Thing {name} does not exist")).into())
     }
 
-    /// Returns a thing's `thingId`: a UUID that is always the same for the same name.
-    pub fn thing_id(&self, name: &str) -> String {
-        let hash = sha256::hex(self.iot_arn("thing", name).as_bytes());
-        let bytes = hash.bytes().filter_map(|digit| char::from(digit).to_digit(16));
-        let number = bytes
-            .take(32)
-            .fold(0_u128, |number, digit| number << 4 | u128::from(digit));
-        uuid::Builder::from_random_bytes(number.to_be_bytes())
-            .into_uuid()
-            .to_string()
-    }
-
     /// CreateThingType.
     pub fn create_thing_type(&mut self, name: &str, description: Option<String>) -> Result<(), Error> {
         check_name("thing type", name)?;
         if self.thing_types.contains_key(name) {
-            let arn = self.iot_arn("thingtype", name);
-            return Err(Refusal::already_exists(format!("Thing type {name} already exists"), arn).into());
+            let message = format!("Thing type {name} already exists");
+            return Err(Refusal::already_exists(message, "thingtype", name).into());
         }
         self.thing_types.insert(name.to_owned(), named(name, description));
         Ok(())
@@ -142,8 +139,8 @@ impl Account {
             if known.description == description {
                 return Ok(());
             }
-            let arn = self.iot_arn("thinggroup", name);
-            return Err(Refusal::already_exists(format!("Thing group {name} already exists"), arn).into());
+            let message = format!("Thing group {name} already exists");
+            return Err(Refusal::already_exists(message, "thinggroup", name).into());
         }
         self.thing_groups.insert(name.to_owned(), named(name, description));
         Ok(())

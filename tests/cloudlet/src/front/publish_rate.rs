@@ -8,7 +8,7 @@ use super::limits;
 
 /// The amount that a connection has sent in the current second.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct PublishRate {
     second: Instant,
     messages: u32,
     bytes: usize,
@@ -16,14 +16,14 @@ pub(super) struct Pace {
 
 /// The decision on a message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Passage {
-    Free,
+pub(super) enum RateVerdict {
+    Pass,
     /// It is delayed by this time.
-    After(Duration),
-    Discarded,
+    Delay(Duration),
+    Discard,
 }
 
-impl Pace {
+impl PublishRate {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             second: now,
@@ -34,24 +34,24 @@ impl Pace {
 
     /// Counts a message. Of messages, "excess is discarded"; of bytes, "excess is delayed" (quotas). `most` is the maximum number of
     /// messages.
-    pub(super) fn count(&mut self, bytes: usize, most: u32, now: Instant) -> Passage {
+    pub(super) fn count(&mut self, bytes: usize, most: u32, now: Instant) -> RateVerdict {
         let second = Duration::from_secs(1);
         let passed = now.saturating_duration_since(self.second);
         if passed >= second {
             *self = Self::new(now);
         }
         if self.messages >= most {
-            return Passage::Discarded;
+            return RateVerdict::Discard;
         }
         self.messages += 1;
         self.bytes += bytes;
         if self.bytes <= limits::MAX_BYTES_PER_SECOND {
-            return Passage::Free;
+            return RateVerdict::Pass;
         }
         // Large messages use up the following seconds as well.
         let excess = u32::try_from(self.bytes - limits::MAX_BYTES_PER_SECOND).unwrap_or(u32::MAX);
         let most = u32::try_from(limits::MAX_BYTES_PER_SECOND).unwrap_or(u32::MAX);
-        Passage::After(second * excess / most)
+        RateVerdict::Delay(second * excess / most)
     }
 }
 
@@ -61,29 +61,29 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Pace, Passage};
+    use super::{PublishRate, RateVerdict};
 
     #[test]
     fn the_hundred_and_first_message_of_a_second_is_discarded() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut rate = PublishRate::new(start);
         for _ in 0..100 {
-            assert_eq!(pace.count(1, 100, start), Passage::Free);
+            assert_eq!(rate.count(1, 100, start), RateVerdict::Pass);
         }
-        assert_eq!(pace.count(1, 100, start), Passage::Discarded);
-        assert_eq!(pace.count(1, 100, start + Duration::from_secs(1)), Passage::Free);
+        assert_eq!(rate.count(1, 100, start), RateVerdict::Discard);
+        assert_eq!(rate.count(1, 100, start + Duration::from_secs(1)), RateVerdict::Pass);
     }
 
     #[test]
     fn bytes_beyond_512_kib_a_second_are_delayed() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut rate = PublishRate::new(start);
         for _ in 0..4 {
-            assert_eq!(pace.count(128 * 1024, 100, start), Passage::Free);
+            assert_eq!(rate.count(128 * 1024, 100, start), RateVerdict::Pass);
         }
         assert_eq!(
-            pace.count(128 * 1024, 100, start),
-            Passage::After(Duration::from_millis(250))
+            rate.count(128 * 1024, 100, start),
+            RateVerdict::Delay(Duration::from_millis(250))
         );
     }
 }
