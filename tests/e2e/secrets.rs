@@ -6,12 +6,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use cloudlet::RoleAlias;
-use cloudlet::switches::{Answer, Lifetime};
+use cloudlet::switches::Answer;
 use rig::process::Signal;
 use rig::wait;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
+use crate::operator::retry::refresh;
 use crate::support::{PIN, SOON, World};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/telemetry";
@@ -70,12 +71,6 @@ fn promise_10_no_secret_is_in_any_output() {
             switches.credentials.answer_of.insert(alias.into(), answer);
         });
     }
-    world.cloud.switches().set(|switches| {
-        switches
-            .credentials
-            .lifetime_of
-            .insert("telemetry".into(), Lifetime::Seconds(75));
-    });
 
     // A login that fails, then first boot, a refresh, and a restart that finds everything in place.
     let wrong = world.token.pin_file().with_file_name("wrong-pin");
@@ -94,7 +89,12 @@ fn promise_10_no_secret_is_in_any_output() {
     world
         .gateway
         .wait_for("provisioning.phase", |phase| phase == "provisioned");
-    wait::until(SOON, "a refresh", || world.cloud.credential_requests("telemetry") >= 2).unwrap();
+    world.gateway.wait_for("role_aliases", |aliases| {
+        let phase = |alias: &Value| alias["name"] == "telemetry" && alias["phase"] == "valid";
+        aliases.as_array().is_some_and(|aliases| aliases.iter().any(phase))
+    });
+    refresh(&world.gateway, "telemetry");
+    assert!(world.cloud.credential_requests("telemetry") >= 2);
     let failed = |alias: &Value| alias["problem"].is_object() || alias["name"] == "telemetry";
     world.gateway.wait_for("role_aliases", |aliases| {
         aliases.as_array().is_some_and(|aliases| aliases.iter().all(failed))

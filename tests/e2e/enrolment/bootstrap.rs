@@ -11,7 +11,7 @@ use rig::fleet_ca::{FleetCa, SoftwareKey, Validity};
 use rig::token::{Class, SoftHsm, Token as _};
 use rig::wait;
 
-use super::{enrol_at, renew_at};
+use super::{LIFETIME_THAT_ENDS, enrol_at, renew_at};
 use crate::check::check;
 use crate::command::run;
 use crate::support::{self, PIN, SOON, World};
@@ -104,12 +104,12 @@ fn has_expired(pem: &Path) -> bool {
 
 #[test]
 fn promise_11_a_bootstrap_certificate_enrols_and_replaces_an_expired_certificate() {
-    let mut bootstrapping = Bootstrapping::new(Duration::from_secs(4));
+    let mut bootstrapping = Bootstrapping::new(LIFETIME_THAT_ENDS);
     let gateway = &mut bootstrapping.world.gateway;
     gateway.start();
-    gateway.wait_for_text("identity.phase", "ready");
-    gateway.kill();
     let pem = gateway.state("device.pem");
+    wait::until(SOON, "the certificate", || pem.exists()).unwrap();
+    gateway.kill();
     wait::until(SOON, "the end of the certificate", || has_expired(&pem)).unwrap();
     bootstrapping.server.set_lifetime(Duration::from_secs(24 * 3600));
     let before = bootstrapping.clients().len();

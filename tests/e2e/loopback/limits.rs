@@ -1,10 +1,10 @@
 //! No caller of the loopback listener can prevent others from using it.
 
+use rig::wait;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
 
-use crate::support::World;
+use crate::support::{SOON, World};
 
 use super::{OTHER_RULE, ask, get, online, own_token, switch_on, token};
 
@@ -30,19 +30,23 @@ fn promise_6_programs_that_wait_for_long_lock_nobody_out() {
     let publish = format!(
         "POST /topics/a?wait=ack&timeout=300 HTTP/1.1\r\nHost: {address}\r\nAuthorization: {token}\r\nContent-Length: 1\r\n\r\nx"
     );
-    let mut waiting = Vec::new();
-    let refused = loop {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(publish.as_bytes()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        let mut head = [0; 12];
-        match stream.read_exact(&mut head) {
-            Ok(()) => break String::from_utf8_lossy(&head).into_owned(),
-            Err(_) => waiting.push(stream),
+    let mut waiting: Vec<TcpStream> = Vec::new();
+    // The first programs wait; from some number on they are refused, the last of them in any case.
+    let refused = wait::until_some(SOON, "a program that is refused", || {
+        if waiting.len() < 256 {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(publish.as_bytes()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            waiting.push(stream);
         }
-        assert!(waiting.len() < 256, "there is no limit");
-    };
-    assert_eq!(refused, "HTTP/1.1 429");
+        let mut head = [0; 12];
+        let is_answered = |stream: &TcpStream| stream.peek(&mut head).is_ok_and(|length| length == head.len());
+        waiting
+            .iter()
+            .any(is_answered)
+            .then(|| String::from_utf8_lossy(&head).into_owned())
+    });
+    assert_eq!(refused.unwrap(), "HTTP/1.1 429");
     let credentials = get(address, "/v1/credentials/telemetry", &token);
     assert_eq!(credentials.status, 200, "{:?}", credentials.json());
 }

@@ -3,5 +3,5 @@
 mod allow;
 mod certificate;
 mod log_level;
-mod retry;
+pub mod retry;
 mod support;

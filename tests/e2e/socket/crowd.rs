@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rig::{unix_http, user};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,6 +17,9 @@ use crate::support::{SOON, World};
 
 const CROWD: usize = 10_000;
 const REQUEST: &[u8] = b"GET /v1/credentials HTTP/1.1\r\nHost: x\r\n\r\n";
+/// The limit on a user's requests: the rate, the burst, and those that are delayed.
+const PER_SECOND: f64 = 500.0;
+const BURST: f64 = 150.0;
 /// The user ID of a user without a rule.
 const STRANGER: u32 = 61009;
 
@@ -119,6 +122,39 @@ fn every_request_of_a_burst_by_one_user_is_answered() {
     world.gateway.stop();
 }
 
+/// Sends requests over 64 connections until one is refused, 64,000 at most. Returns how many were sent, how long that took, and whether one
+/// was refused.
+fn send_in_a_loop(socket: &Path) -> (f64, Duration, bool) {
+    let mut looping: Vec<UnixStream> = (0..64).map(|_| unix_http::connect(socket).unwrap()).collect();
+    let (begun, mut sent) = (Instant::now(), 0.0);
+    for _ in 0..1000 {
+        looping.iter_mut().for_each(|stream| stream.write_all(REQUEST).unwrap());
+        sent += 64.0;
+        let answers: Vec<_> = looping.iter_mut().map(read_one).collect();
+        if let Some(refused) = answers.iter().find(|answer| answer.status != 200) {
+            assert_eq!(refused.status, 429);
+            return (sent, begun.elapsed(), true);
+        }
+    }
+    (sent, begun.elapsed(), false)
+}
+
+/// Requests 64 signatures of long requests at once; returns a refusal. Each costs as much as 64 other requests.
+fn sign_at_once(socket: &Path) -> unix_http::Response {
+    let url = format!("https://s3.us-east-2.amazonaws.com/{}", "a".repeat(28 * 1024));
+    let body = format!(r#"{{"service":"s3","region":"us-east-2","method":"GET","url":"{url}"}}"#);
+    let length = body.len();
+    let request = format!("POST /v1/sign HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
+    let mut streams: Vec<UnixStream> = (0..64).map(|_| unix_http::connect(socket).unwrap()).collect();
+    for stream in &mut streams {
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    let mut answers = streams.iter_mut().map(read_one).collect::<Vec<_>>().into_iter();
+    answers
+        .find(|answer| answer.status == 429)
+        .expect("64 signatures at once are above the rate")
+}
+
 #[test]
 fn a_program_in_a_loop_is_limited_and_delays_nobody() {
     if !user::is_root() {
@@ -128,16 +164,14 @@ fn a_program_in_a_loop_is_limited_and_delays_nobody() {
     let mut world = world_with_rules(&format!("\n[[access]]\nuid = {STRANGER}\nrole-aliases = [\"*\"]\n"));
     let socket = world.gateway.socket();
     let begun = Instant::now();
-    // As many as a user may have connections, all sending requests continuously.
-    let refused = user::act_as(STRANGER, STRANGER, || {
-        let mut looping: Vec<UnixStream> = (0..64).map(|_| unix_http::connect(&socket).unwrap()).collect();
-        (0..1000).find_map(|_| {
-            looping.iter_mut().for_each(|stream| stream.write_all(REQUEST).unwrap());
-            let mut answers = looping.iter_mut().map(read_one).collect::<Vec<_>>().into_iter();
-            answers.find(|answer| answer.status != 200)
-        })
-    });
-    let refused = refused.unwrap().expect("a loop is not told of it");
+    // As many as a user may have connections, all sending requests continuously. A machine that is too busy for the rate is not told of it.
+    let (sent, took, refused) = user::act_as(STRANGER, STRANGER, || send_in_a_loop(&socket)).unwrap();
+    assert!(
+        refused || sent < BURST + PER_SECOND * took.as_secs_f64(),
+        "{sent} requests in {took:?}, and none was refused"
+    );
+    // Signatures cost more of the same rate, so this is above it however busy the machine is.
+    let refused = user::act_as(STRANGER, STRANGER, || sign_at_once(&socket)).unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
     let told = refused.json().unwrap();
     assert_eq!(told["code"], "too_many_requests");

@@ -41,13 +41,13 @@ fn promise_16_every_output_tells_why_there_is_no_session() {
     observed.restart();
     observed.expect_end_of(NOT_REACHED);
 
-    // The endpoint completes TLS and then sends nothing, so the first attempt lasts for half a minute.
+    // The endpoint completes TLS and then sends nothing; after half a minute the first attempt ends, and with it this state.
     let switches = observed.world.cloud.switches();
     switches.set(|switches| switches.hang_after_tls = true);
-    observed.restart();
-    observed.expect(
+    observed.expect_briefly(
         "the daemon has just started",
         "session connecting; 1 of 1 role aliases valid",
+        Observed::restart,
     );
     let switches = observed.world.cloud.switches();
     switches.set(|switches| switches.hang_after_tls = false);

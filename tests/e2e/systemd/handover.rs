@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use cloudlet::switches::Lifetime;
 use rig::wait;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 
 use super::managed;
 use crate::clock::UnpluggedToken;
+use crate::operator::retry::refresh;
 use crate::registry::bring_online_registered;
 use crate::relay::Relay;
 use crate::support::{Gateway, SOON, World};
@@ -143,13 +143,12 @@ fn promise_3_no_request_fails_through_kill_9_restart_and_outage() {
 #[test]
 fn systemd_keeps_one_sealed_file_the_newest() {
     let mut world = managed();
-    world
-        .cloud
-        .switches()
-        .set(|s| s.credentials.lifetime = Lifetime::Seconds(75));
     bring_online_registered(&mut world);
     let stored = || world.gateway.manager().count("FDSTORE=1");
-    wait::until(2 * SOON, "three refreshes", || stored() >= 3).unwrap();
+    for sets in 2..=3 {
+        refresh(&world.gateway, "telemetry");
+        wait::until(SOON, "the file of a new set", || stored() >= sets).unwrap();
+    }
     wait_until_kept(&world.gateway);
     assert_eq!(stored(), world.gateway.manager().count("FDPOLL=0"));
     let mut file = world.gateway.manager().files().unwrap().remove(0);

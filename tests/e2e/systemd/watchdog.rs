@@ -22,67 +22,59 @@ fn watch(world: &mut World) {
     world.gateway.manager = Some(manager);
 }
 
-fn meals(gateway: &Gateway) -> usize {
+fn notifications(gateway: &Gateway) -> usize {
     gateway.manager().count("WATCHDOG=1")
 }
 
 /// Waits for `more` notifications, counted from now.
-fn wait_for_meals(gateway: &Gateway, more: usize) {
-    let before = meals(gateway);
-    wait::until(SOON, "meals of the watchdog", || meals(gateway) >= before + more)
-        .unwrap_or_else(|error| panic!("{error}\n{}", gateway.log()));
+fn wait_for_notifications(gateway: &Gateway, more: usize) {
+    let before = notifications(gateway);
+    wait::until(SOON, "notifications of the watchdog", || {
+        notifications(gateway) >= before + more
+    })
+    .unwrap_or_else(|error| panic!("{error}\n{}", gateway.log()));
 }
 
-/// Waits until systemd would have ended the daemon: no notification within the limit.
-fn wait_until_starved(gateway: &Gateway) {
-    let mut last = (meals(gateway), std::time::Instant::now());
+/// Waits until systemd would have ended the daemon: no notification within the limit, although the daemon has had the time to log `words`.
+fn wait_until_starved(gateway: &Gateway, words: &str) {
+    let mut last = (notifications(gateway), std::time::Instant::now());
     let starved = || {
-        let now = meals(gateway);
+        let now = notifications(gateway);
         if now != last.0 {
             last = (now, std::time::Instant::now());
         }
-        last.1.elapsed() > LIMIT
+        last.1.elapsed() > LIMIT && gateway.log().contains(words)
     };
     wait::until(2 * SOON, "a starving watchdog", starved).unwrap();
 }
 
-/// Stops a thread of the daemon and waits until systemd would end it.
-fn starves_without(thread: &str) -> World {
+/// Stops a thread of the daemon and waits until systemd would end it, and the log contains `words`.
+fn starves_without(thread: &str, words: &str) -> World {
     let mut world = World::new();
     watch(&mut world);
     let stopper = ThreadStopper::new().unwrap();
     world.gateway.env.extend(stopper.env());
     bring_online_registered(&mut world);
-    wait_for_meals(&world.gateway, 2);
+    wait_for_notifications(&world.gateway, 2);
     stopper.stop(SOON, thread).unwrap();
-    wait_until_starved(&world.gateway);
+    wait_until_starved(&world.gateway, words);
     world
 }
 
 #[test]
 fn the_watchdog_starves_when_the_local_thread_stops() {
-    starves_without("gatepostd");
+    starves_without("gatepostd", "");
 }
 
 #[test]
 fn the_watchdog_starves_when_the_cloud_thread_stops_and_programs_are_served_meanwhile() {
-    let world = starves_without("cloud");
-    assert!(
-        world.gateway.log().contains("from the thread cloud"),
-        "{}",
-        world.gateway.log()
-    );
+    let world = starves_without("cloud", "from the thread cloud");
     assert_eq!(world.gateway.credentials().status, 200);
 }
 
 #[test]
 fn the_watchdog_starves_when_the_idle_token_thread_stops_and_programs_are_served_meanwhile() {
-    let world = starves_without("token");
-    assert!(
-        world.gateway.log().contains("from the thread token"),
-        "{}",
-        world.gateway.log()
-    );
+    let world = starves_without("token", "from the thread token");
     assert_eq!(world.gateway.credentials().status, 200);
 }
 
@@ -101,7 +93,7 @@ fn an_outage_of_aws_does_not_starve_the_watchdog() {
     }
     start_registered(&mut world);
     world.gateway.wait_for_text("session.phase", "connecting");
-    wait_for_meals(&world.gateway, 4);
+    wait_for_notifications(&world.gateway, 4);
     assert_eq!(world.gateway.manager().count("READY=1"), 1);
 }
 
@@ -131,12 +123,7 @@ fn the_watchdog_starves_when_a_signature_never_returns() {
     watch(&mut world);
     world.gateway.start();
     world.gateway.manager().wait_for(SOON, has("WATCHDOG=1")).unwrap();
-    wait_until_starved(&world.gateway);
-    assert!(
-        world.gateway.log().contains("from the thread token"),
-        "{}",
-        world.gateway.log()
-    );
+    wait_until_starved(&world.gateway, "from the thread token");
     assert_eq!(world.gateway.get("/v1/status").status, 200);
     world.gateway.kill();
 }
