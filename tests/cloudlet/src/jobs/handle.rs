@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::notification::Notification;
 use super::store::NewJob;
-use super::{cancel, create};
 use crate::Error;
 use crate::cloud::Cloud;
 
@@ -44,5 +44,24 @@ impl<'a> JobsHandle<'a> {
     pub fn status_details(&self, id: &str, thing: &str) -> BTreeMap<String, String> {
         let known = self.cloud.jobs.status(thing, id);
         known.map(|(_, details)| details).unwrap_or_default()
+    }
+}
+
+/// CreateJob. Notifies its things.
+pub(crate) fn create(cloud: &Cloud, job: NewJob) -> Result<(), Error> {
+    publish_all(cloud, cloud.jobs.create(job)?);
+    Ok(())
+}
+
+/// CancelJob. Notifies its things.
+pub(crate) fn cancel(cloud: &Cloud, job: &str, force: bool) -> Result<(), Error> {
+    publish_all(cloud, cloud.jobs.cancel(job, force)?);
+    Ok(())
+}
+
+/// Publishes notifications to all subscribers.
+pub(super) fn publish_all(cloud: &Cloud, notifications: Vec<Notification>) {
+    for notification in notifications {
+        cloud.publisher.publish_json(notification.topic, &notification.payload);
     }
 }

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use crate::Error;
 use crate::cloud::Cloud;
 use crate::device_services::{Reply, Request};
 use crate::front::DirectMessage;
@@ -29,7 +28,8 @@ use crate::mqtt::{Properties, QoS};
 use crate::rotator;
 pub(crate) use execution::Status;
 pub use handle::JobsHandle;
-use notification::Notification;
+use handle::publish_all;
+pub(crate) use handle::{cancel, create};
 use rejection::Rejection;
 use request::JobRequest;
 pub(crate) use store::{Jobs, NewJob};
@@ -82,25 +82,6 @@ fn carry_out(cloud: &Arc<Cloud>, thing: &str, operation: &Operation, payload: &[
         set(&mut answer, "clientToken", token);
     }
     Ok(answer)
-}
-
-/// CreateJob. Notifies its things.
-pub(crate) fn create(cloud: &Cloud, job: NewJob) -> Result<(), Error> {
-    publish_all(cloud, cloud.jobs.create(job)?);
-    Ok(())
-}
-
-/// CancelJob. Notifies its things.
-pub(crate) fn cancel(cloud: &Cloud, job: &str, force: bool) -> Result<(), Error> {
-    publish_all(cloud, cloud.jobs.cancel(job, force)?);
-    Ok(())
-}
-
-/// Publishes notifications to all subscribers.
-fn publish_all(cloud: &Cloud, notifications: Vec<Notification>) {
-    for notification in notifications {
-        cloud.publisher.publish_json(notification.topic, &notification.payload);
-    }
 }
 
 /// Expires the timers of a thing's executions when they are due.
