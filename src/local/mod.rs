@@ -19,6 +19,8 @@ mod listeners;
 mod loopback;
 mod mqtt;
 mod run;
+#[cfg(test)]
+mod testing;
 mod thing_name;
 
 pub use access::{AccessRules, Audit, Permission, RuleTopics, is_dynamic_user};

@@ -99,6 +99,17 @@ impl Token {
         Ok((token, thread))
     }
 
+    /// Creates a handle without a thread: nothing answers its requests.
+    #[cfg(test)]
+    pub(crate) fn without_thread() -> Self {
+        Self {
+            requests: sync_channel(QUEUE).0,
+            device_keys: watch::channel(Vec::new()).1,
+            heartbeat: Heartbeat::new(),
+            waiting: Heartbeat::new(),
+        }
+    }
+
     /// Asks the thread for a heartbeat.
     pub fn ask(&self) {
         let is_asked_already = !self.heartbeat.has_answered();

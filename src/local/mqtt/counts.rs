@@ -34,3 +34,21 @@ pub(super) fn count(counter: &Cell<u64>) {
 pub(super) fn add(counter: &Cell<u64>, number: u64) {
     counter.set(counter.get().saturating_add(number));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_stays_at_its_maximum() {
+        let counter = Cell::new(0);
+        count(&counter);
+        add(&counter, 2);
+        assert_eq!(counter.get(), 3);
+        counter.set(u64::MAX - 1);
+        for _ in 0..2 {
+            count(&counter);
+            assert_eq!(counter.get(), u64::MAX);
+        }
+    }
+}

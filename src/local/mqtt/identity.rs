@@ -22,3 +22,17 @@ impl fmt::Display for Identity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::caller::Peer;
+
+    #[test]
+    fn messages_name_the_process_or_the_address() {
+        let process = Identity::Peer(Caller::Peer(Peer::new(4_000_001, 4_000_001, Some(17))));
+        assert!(process.to_string().contains("4000001"), "{process}");
+        let unknown = Identity::Password("127.0.0.1:40000".parse().unwrap());
+        assert_eq!(unknown.to_string(), "a program at 127.0.0.1:40000");
+    }
+}

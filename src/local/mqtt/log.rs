@@ -84,3 +84,42 @@ impl MqttLog {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The journal has at most ten lines an hour of each kind, but every event is counted.
+    #[test]
+    fn each_event_is_counted_where_it_belongs() {
+        let counts = |log: &MqttLog| {
+            let counts = &log.counts;
+            [
+                &counts.refused,
+                &counts.cut,
+                &counts.messages_refused,
+                &counts.qos0_dropped,
+                &counts.delivery_dropped,
+            ]
+            .map(|counter| counter.get())
+        };
+        let long = "ä".repeat(1000);
+        type Case<'a> = (&'a dyn Fn(&MqttLog), [u64; 5]);
+        let cases: [Case; 6] = [
+            (&|log| log.refuse_client("c", "why"), [1, 0, 0, 0, 0]),
+            (&|log| log.cut_client("c", "why"), [0, 1, 0, 0, 0]),
+            // A topic may be as long as a packet, and end anywhere in a character.
+            (&|log| log.refuse_message("c", &long, "why"), [0, 0, 1, 0, 0]),
+            (&|log| log.refuse_filter("c", "#", "why"), [0, 0, 0, 0, 0]),
+            (&|log| log.drop_qos0("why"), [0, 0, 0, 1, 0]),
+            (&|log| log.drop_delivery("c", "why"), [0, 0, 0, 0, 1]),
+        ];
+        for (record, once) in cases {
+            let log = MqttLog::default();
+            for _ in 0..100 {
+                record(&log);
+            }
+            assert_eq!(counts(&log), once.map(|count| 100 * count));
+        }
+    }
+}

@@ -36,6 +36,8 @@ mod stored;
 mod subscribe;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod topics;
 mod turns;

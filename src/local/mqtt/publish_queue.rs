@@ -121,3 +121,87 @@ fn report(answer_to: Option<(Rc<Mailbox>, u16)>, outcome: Result<(), SubmitError
 fn size(message: &Message) -> usize {
     message.topic.len() + message.payload.len() + message.properties.size()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::local::testing::Bench;
+
+    fn submission(payload: Vec<u8>, answer_to: Option<(&Rc<Mailbox>, u16)>) -> Submission {
+        Submission {
+            message: Message {
+                topic: "gw-1/open/a".to_owned(),
+                payload: payload.into(),
+                ..Message::default()
+            },
+            account: Account::of_user(1),
+            sequence: None,
+            answer_to: answer_to.map(|(mailbox, id)| (mailbox.clone(), id)),
+        }
+    }
+
+    /// More than fit into a batch, by number and by size, from two connections and a will.
+    #[tokio::test(start_paused = true)]
+    async fn every_message_is_stored_in_its_order_and_its_connection_hears_of_it() {
+        let test = async {
+            let bench = Bench::online().await;
+            let (queue, first, second) = (PublishQueue::new(), Rc::<Mailbox>::default(), Rc::<Mailbox>::default());
+            let sizes = (0..300_usize).map(|number| if number % 50 == 0 { MAX_BATCH_BYTES } else { 3 });
+            for (size, id) in sizes.zip(1_u16..) {
+                let mailbox = if id % 2 == 0 { &first } else { &second };
+                let answer_to = (id != 7).then_some((mailbox, id));
+                let mut payload = id.to_be_bytes().to_vec();
+                payload.resize(size, 0);
+                queue.push(submission(payload, answer_to));
+            }
+            let log = Rc::<MqttLog>::default();
+            spawn_local(run(
+                queue.take_receiver().unwrap(),
+                log.clone(),
+                bench.context.outbox.clone(),
+            ));
+            assert!(queue.take_receiver().is_none(), "there is one task");
+            while log.counts.stored.get() < 300 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            let outbox = &bench.context.outbox;
+            let (mut numbers, mut after) = (Vec::new(), 0);
+            while let Some(last) = outbox.list(after, false).await.unwrap().last().map(|entry| entry.id) {
+                for id in after + 1..=last {
+                    let payload = outbox.show(id).await.unwrap().unwrap().payload;
+                    numbers.push(u16::from_be_bytes([payload[0], payload[1]]));
+                }
+                after = last;
+            }
+            assert_eq!(numbers, (1..=300).collect::<Vec<u16>>());
+            for (mailbox, rest, left_out) in [(&first, 0, 0), (&second, 1, 7)] {
+                let answered: Vec<u16> = mailbox
+                    .take_stored()
+                    .into_iter()
+                    .map(|(id, outcome)| {
+                        assert!(outcome.is_ok());
+                        id
+                    })
+                    .collect();
+                let expected = (1..=300).filter(|id| id % 2 == rest && *id != left_out);
+                assert_eq!(answered, expected.collect::<Vec<u16>>());
+            }
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_is_refused() {
+        let (queue, mailbox) = (PublishQueue::new(), Rc::<Mailbox>::default());
+        drop(queue.take_receiver());
+        queue.push(submission(Vec::new(), Some((&mailbox, 3))));
+        queue.push(submission(Vec::new(), None));
+        let outcomes = mailbox.take_stored();
+        assert!(
+            matches!(outcomes[..], [(3, Err(SubmitError::Unusable(_)))]),
+            "{outcomes:?}"
+        );
+    }
+}

@@ -124,3 +124,66 @@ impl MqttState {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+    use crate::clock::SharedClock;
+    use crate::clock::manual::ManualClock;
+
+    fn state() -> MqttState {
+        let clock: SharedClock = ManualClock::at(1_893_456_000);
+        MqttState::new(
+            LocalMqtt::default(),
+            "/run/mqtt.sock".into(),
+            None,
+            &StatusHub::new(clock),
+        )
+    }
+
+    #[test]
+    fn the_listeners_learn_of_a_change_and_of_nothing_else() {
+        let state = state();
+        let mut changes = state.watch();
+        let listen = Some("127.0.0.1:1883".parse().unwrap());
+        for (socket, listen, has_changed) in [
+            (false, None, false),
+            (true, None, true),
+            (true, None, false),
+            (true, listen, true),
+            (false, listen, true),
+            (false, None, true),
+        ] {
+            state.configure(LocalMqtt { socket, listen });
+            assert_eq!(changes.has_changed().unwrap(), has_changed, "{socket} {listen:?}");
+            changes.mark_unchanged();
+            assert_eq!(state.is_configured(), socket || listen.is_some());
+        }
+    }
+
+    /// Programs that connect too often must not keep the thread busy with answers.
+    #[tokio::test(start_paused = true)]
+    async fn connections_without_a_slot_are_counted_and_a_few_at_a_time_are_answered() {
+        let state = state();
+        let mut programs = Vec::new();
+        let mut refusals = Vec::new();
+        for _ in 0..=MAX_ANSWERING {
+            let (program, stream) = duplex(64);
+            programs.push(program);
+            refusals.push(Box::pin(state.refuse(stream)));
+        }
+        let mut at_once = 0;
+        for refusal in &mut refusals {
+            tokio::select! {
+                biased;
+                () = refusal => at_once += 1,
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(at_once, 1, "the one above the limit is closed without an answer");
+        assert_eq!((state.answering.get(), state.client_count()), (MAX_ANSWERING, 0));
+        assert_eq!(state.log.counts.refused.get(), MAX_ANSWERING as u64 + 1);
+    }
+}

@@ -47,3 +47,55 @@ impl MqttTokens {
         own.or(generated)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::clock::SharedClock;
+    use crate::clock::manual::ManualClock;
+    use crate::config::AccessRule;
+    use crate::local::loopback::Inherited;
+    use crate::local::testing::{OTHER_USER, USER, rule};
+    use crate::status::StatusHub;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    #[tokio::test]
+    async fn a_secret_of_the_administrator_identifies_the_user_of_its_rule() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        let clock: SharedClock = ManualClock::at(1_893_456_000);
+        let no_loopback = LoopbackSlot::new(None, folder.path().into(), StatusHub::new(clock), Inherited::default());
+        let with_file = AccessRule {
+            token_file: Some(file.clone()),
+            ..rule(USER)
+        };
+        let access = RefCell::new(AccessRules::new(&[rule(OTHER_USER), with_file]));
+        let tokens = MqttTokens::default();
+        assert!(
+            tokens.holder_of(SECRET.as_bytes(), &no_loopback).is_none(),
+            "nothing was read"
+        );
+        for (content, mode, is_accepted) in [
+            (None, 0, false),
+            (Some("too short"), 0o600, false),
+            (Some(SECRET), 0o644, false),
+            (Some(SECRET), 0o600, true),
+        ] {
+            if let Some(content) = content {
+                std::fs::write(&file, content).unwrap();
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let problem = tokens.read(&access).await;
+            assert_eq!(problem.is_none(), is_accepted, "{content:?} {mode:o}: {problem:?}");
+            let holder = tokens.holder_of(SECRET.as_bytes(), &no_loopback);
+            assert_eq!(holder.is_some(), is_accepted, "{content:?} {mode:o}");
+            assert!(holder.is_none_or(|holder| holder.selectors.uid == Some(USER)));
+            for wrong in [&b""[..], b"0", b"0123456789abcdef0123456789abcdeF"] {
+                assert!(tokens.holder_of(wrong, &no_loopback).is_none());
+            }
+        }
+    }
+}
