@@ -130,7 +130,7 @@ fn cannot_become(program: &OsStr, error: &io::Error) -> Failure {
         ErrorKind::PermissionDenied => (
             Exit::NotExecutable,
             format!("{name} cannot be executed: permission denied"),
-            "is it a program, and may this user execute it? chmod +x",
+            "check that it is a program that this user may execute: chmod +x",
         ),
         _ => (
             Exit::NotExecutable,

@@ -23,7 +23,7 @@ use executables::is_program;
 use programs::ProgramEnvironment;
 use wording::{Judgement, judge};
 
-/// Profiles of gatepost's beyond this are not judged one by one.
+/// gatepost profiles beyond this are not judged one by one.
 const MAX_PROFILES: usize = 50;
 
 /// A user whose files are checked.
@@ -111,9 +111,9 @@ fn check_files(owner: &Owner<'_>, files: &FileContents, config: &Config, report:
     if problems.is_empty() {
         let names: Vec<String> = own.iter().map(clean).collect();
         let mut sentence = match names.is_empty() {
-            true => "nothing in them gets in the way; no profile there uses gatepost".to_owned(),
+            true => "nothing in them interferes; no profile there uses gatepost".to_owned(),
             false => format!(
-                "nothing in them gets in the way; profiles that use gatepost: {}",
+                "nothing in them interferes; profiles that use gatepost: {}",
                 names.join(", ")
             ),
         };
@@ -136,7 +136,7 @@ fn check_files(owner: &Owner<'_>, files: &FileContents, config: &Config, report:
     }
 }
 
-/// Reports what a program with variables of AWS's finds.
+/// Reports what a program with AWS variables finds.
 fn check_program(owner: &Owner<'_>, program: &ProgramEnvironment, config: &Config, report: &mut Report) {
     let files = AwsFiles::of_program(&program.environment, Some(owner.home)).read();
     let profiles = Profiles::new(&files);

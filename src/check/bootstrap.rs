@@ -100,7 +100,7 @@ fn judge(
     let named = format!("{subject}, issued by {issuer}; it belongs to its key");
     let (from, end) = (facts.not_before, facts.not_after);
     let replace = format!(
-        "have {issuer} issue another certificate for the same key, and put it to {} ({setting})",
+        "have {issuer} issue another certificate for the same key, and put it at {} ({setting})",
         path.display()
     );
     let Some(now) = now else {
@@ -116,9 +116,7 @@ fn judge(
     }
     let (end_text, left) = (rfc3339(end), remaining_text(now, end));
     match Expiry::at(now, from, end) {
-        Expiry::Over => {
-            Err(Problem::configuration(format!("{} has expired on {end_text}", path.display())).next(replace))
-        }
+        Expiry::Over => Err(Problem::configuration(format!("{} expired on {end_text}", path.display())).next(replace)),
         Expiry::Near | Expiry::Imminent => {
             let message = format!("{} ends at {end_text}, in {left}, and is needed {need}", path.display());
             Ok(Verdict::EndsSoon(Problem::configuration(message).next(replace)))

@@ -45,18 +45,18 @@ pub fn check(status: &Value, report: &mut Report) {
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             let next = next.map(|next| format!(", next at {next}")).unwrap_or_default();
             let problem = Problem::wait(format!(
-                "method {method}: a certificate is asked for since {since}{next}{why}"
+                "method {method}: a certificate has been requested since {since}{next}{why}"
             ));
             report.warn(
                 ENROLMENT,
-                &problem.next("gatepost renew --wait asks now, and prints the result"),
+                &problem.next("gatepost renew --wait requests it now, and prints the result"),
             );
         }
         (None, _, Some(why)) => report.warn(ENROLMENT, &Problem::wait(format!("method {method}: {why}"))),
         (None, Some(due), None) => report.ok(
             ENROLMENT,
-            format!("method {method}: the next certificate is asked for at {due}"),
+            format!("method {method}: the next certificate will be requested at {due}"),
         ),
-        (None, None, None) => report.ok(ENROLMENT, format!("method {method}: no certificate is asked for")),
+        (None, None, None) => report.ok(ENROLMENT, format!("method {method}: no certificate is requested")),
     }
 }

@@ -177,8 +177,7 @@ impl Attempts {
 /// Returns the problem of a connection that AWS dropped although it has never accepted the certificate.
 fn first_contact(endpoint: &Endpoint, seen: &str) -> Problem {
     Problem::wait(format!(
-        "{endpoint} dropped the connection before CONNACK ({seen}): what AWS does at the first contact of just-in-time \
-         provisioning, which has begun with this"
+        "{endpoint} dropped the connection before CONNACK ({seen}): as AWS does at the first contact of just-in-time provisioning, which has begun with this attempt"
     ))
     .next(
         "check again in ten seconds; if that continues, look at the AWS side: CA ACTIVE with auto-registration, template, role",

@@ -45,7 +45,7 @@ pub(super) fn check_aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
     if mqtt_endpoint.port == 443 && mqtt_alpn.is_empty() && mqtt_endpoint.region().is_some() {
         findings.add_note(
             "aws.mqtt-alpn",
-            "is \"none\", and on port 443 AWS takes MQTT without ALPN only where the domain configuration's application protocol \
+            "is \"none\", and on port 443 AWS accepts MQTT without ALPN only where the domain configuration's application protocol \
              is SECURE_MQTT",
         );
     }

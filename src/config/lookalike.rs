@@ -15,10 +15,10 @@ pub(super) fn describe(host: &str) -> Option<String> {
         let is_cut = place + 1 == labels.len();
         return Some(match (is_cut, labels.get(place + 1)) {
             (false, Some(&"com")) => format!(
-                "goes on behind amazonaws.com, so that it belongs to the owner of {}",
+                "continues after amazonaws.com, so it belongs to the owner of {}",
                 owner(place + 2)
             ),
-            (false, _) => format!("ends in {}, which is not a domain of AWS's", owner(place)),
+            (false, _) => format!("ends in {}, which is not an AWS domain", owner(place)),
             (true, _) => "ends before the last part of AWS's domain".to_owned(),
         });
     }

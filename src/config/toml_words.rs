@@ -98,7 +98,7 @@ pub(super) fn describe_look_alike(letter: char) -> Option<&'static str> {
         | '\u{b4}'
         | '\u{300c}'..='\u{300f}'
         | '\u{ff02}'
-        | '\u{ff07}' => Some("there is a typographic quotation mark; TOML takes only the plain ones, \" and '"),
+        | '\u{ff07}' => Some("there is a typographic quotation mark; TOML accepts only the plain ones, \" and '"),
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}' => Some("there is a dash that is not the plain hyphen (-)"),
         '\u{a0}' | '\u{2000}'..='\u{200f}' | '\u{202f}' | '\u{205f}' | '\u{2060}' | '\u{3000}' | '\u{feff}' => {
             Some("there is a special blank, which looks like a plain one")

@@ -14,7 +14,7 @@ pub(super) fn check_audience(text: &str) -> Result<String, String> {
     let length = text.chars().count();
     if !(1..=MAX_AUDIENCE).contains(&length) {
         return Err(format!(
-            "an audience of {length} characters; AWS takes 1 to {MAX_AUDIENCE}"
+            "an audience of {length} characters; AWS accepts 1 to {MAX_AUDIENCE}"
         ));
     }
     if foreign_text::has_armour(text) {

@@ -173,8 +173,8 @@ fn last_end(file: &PemFile) -> Option<SystemTime> {
 
 fn expired(not_after: SystemTime, now: SystemTime, name: &str) -> Option<Problem> {
     (now > not_after).then(|| {
-        let message = format!("{name} has expired on {}", rfc3339(not_after));
-        Problem::configuration(message).next("put a new certificate and its key into the place of the old ones")
+        let message = format!("{name} expired on {}", rfc3339(not_after));
+        Problem::configuration(message).next("replace the certificate and its key with new ones")
     })
 }
 
@@ -282,7 +282,7 @@ mod tests {
                 (Ok(loaded), None) => {
                     assert!(loaded.expired(end_of_2029() - Duration::from_secs(60), "it").is_none());
                     let expired = loaded.expired(end_of_2029() + Duration::from_secs(60), "it").unwrap();
-                    assert!(expired.message.contains("it has expired on 2030-01-01"), "{expired}");
+                    assert!(expired.message.contains("it expired on 2030-01-01"), "{expired}");
                 }
                 (Err(problem), Some(part)) => {
                     let text = problem.to_string();

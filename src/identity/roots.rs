@@ -83,7 +83,7 @@ pub fn examine(root_ca: &Path, now: Option<SystemTime>) -> Vec<Problem> {
         .map(|(certificate, fault)| {
             let name = describe(certificate.subject());
             Problem::configuration(format!("aws.root-ca: {} has {name}, which {fault}", root_ca.display())).next(
-                "put the certificate of the CA there that has issued the server's, or leave aws.root-ca out to trust Amazon's",
+                "put the certificate of the CA that has issued the server's there, or leave aws.root-ca out to trust Amazon's",
             )
         })
         .collect()

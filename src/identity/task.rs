@@ -177,7 +177,7 @@ impl IdentityTask {
         if self.identity.borrow().as_deref() != Some(&identity) {
             journal!(
                 Level::Info, Event::CertificateTaken, THING_NAME = certificate.thing_name.as_str();
-                "identity: certificate {} for thing {} taken, valid until {}",
+                "identity: certificate {} for thing {} is in use, valid until {}",
                 certificate.id, certificate.thing_name, rfc3339(certificate.not_after)
             );
             self.identity.send_replace(Some(Arc::new(identity)));

@@ -37,7 +37,7 @@ pub(super) fn check_validity(
         let problem = match wait <= SHORT_WAIT {
             // The clock of the machine that signed it is ahead, which is not a fault.
             true => Problem::expected(format!(
-                "{path} is valid from {from_text} on and will be taken then; it is {now} by {clock_name}"
+                "{path} is valid from {from_text} on and will be used then; it is {now} by {clock_name}"
             )),
             false => Problem::wait(format!(
                 "{path} is valid only from {from_text} on; it is {now} by {clock_name}"
@@ -96,15 +96,15 @@ mod tests {
             (
                 1,
                 Some(Remedy::None),
-                "valid from 2027-01-15T08:00:01Z on and will be taken then",
+                "valid from 2027-01-15T08:00:01Z on and will be used then",
             ),
             (
                 2,
                 Some(Remedy::None),
                 "it is 2027-01-15T08:00:00Z by this machine's clock",
             ),
-            (60, Some(Remedy::None), "will be taken then"),
-            (300, Some(Remedy::None), "will be taken then"),
+            (60, Some(Remedy::None), "will be used then"),
+            (300, Some(Remedy::None), "will be used then"),
             (301, Some(Remedy::Wait), "is valid only from"),
             (86_400, Some(Remedy::Wait), "is valid only from"),
             (0, None, ""),

@@ -233,7 +233,7 @@ impl OpenToken {
 
 fn replaced(name: &NamedKey) -> Problem {
     Problem::configuration(format!(
-        "the token has no longer the key that belongs to the certificate; {} selects another one",
+        "the token no longer has the key that belongs to the certificate; {} selects another one",
         name.setting
     ))
     .next(match name.is_device_key() {

@@ -227,7 +227,7 @@ fn the_listener_is_off_by_default_and_waits_for_an_address_in_use() {
     world.gateway.start();
     world
         .gateway
-        .wait_for_words("loopback.problem.message", &format!("cannot have {address}"));
+        .wait_for_words("loopback.problem.message", &format!("cannot use {address}"));
     world.gateway.wait_for_text("session.phase", "connected");
     world.gateway.wait_for_text("role_aliases.0.phase", "valid");
     assert_eq!(world.gateway.credentials().status, 200, "promise 6: the rest goes on");
@@ -237,7 +237,7 @@ fn the_listener_is_off_by_default_and_waits_for_an_address_in_use() {
     assert_eq!(code, 78, "{said}{noted}");
     contains_all(
         &said,
-        &["loopback listener: it is bound now", &format!("cannot have {address}")],
+        &["loopback listener: it is bound now", &format!("cannot use {address}")],
     );
     drop(taken);
     let (code, said, noted) = retry();

@@ -39,7 +39,7 @@ step "Run again, it finds all of it: %" all_is_there
 step "Other programs keep it busy, and it starts all the same: %" tpm_busy
 step "Its driver comes late, and is met: %" tpm_comes_late
 step "Its driver comes after the service has started: %" tpm_arrives
-step "Locked by somebody's wrong PINs, that is said, and it goes on when it is unlocked: %" tpm_locked
+step "Locked by somebody's wrong PINs, that is reported, and it continues once it is unlocked: %" tpm_locked
 step "The store of tpm2-pkcs11 is lost: %" store_lost
 step "The machine goes down for a reboot: %" tpm_machine_ends reboot
 switch_on trixie with-tpm

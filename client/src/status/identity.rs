@@ -32,7 +32,7 @@ pub(super) fn identity(screen: &mut Screen, identity: &Value, token: &Value) {
 fn enrolment(screen: &Screen, enrolment: &Value) -> Option<String> {
     let next = enrolment.get("next_attempt");
     match enrolment.get("since").text() {
-        Some(_) => screen.at("a new certificate is asked for again", next),
+        Some(_) => screen.at("a new certificate is requested again", next),
         None => screen.at("renewal", next),
     }
 }

@@ -74,7 +74,7 @@ fn sqlite(package: &Value) -> Result<Value> {
         .lines()
         .find_map(|line| line.strip_prefix("#define SQLITE_VERSION "))
         .map(|rest| rest.trim().trim_matches('"'))
-        .context("sqlite3.h does not tell its version")?;
+        .context("sqlite3.h does not contain its version")?;
     Ok(json!({
         "type": "library",
         "bom-ref": format!("pkg:generic/sqlite@{version}"),

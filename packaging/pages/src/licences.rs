@@ -111,7 +111,7 @@ fn authors(package: &Value) -> Result<Vec<String>> {
         if path.is_file() && ["LICEN", "COPY", "NOTICE"].iter().any(|start| name.starts_with(start)) {
             ensure!(
                 !name.starts_with("NOTICE"),
-                "it has a NOTICE, which its licence wants to be handed on"
+                "it has a NOTICE, which its licence requires to be passed on"
             );
             holders.extend(notices(&String::from_utf8_lossy(&fs::read(&path)?)));
         }

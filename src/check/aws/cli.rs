@@ -39,7 +39,7 @@ pub fn find(home: &Path) -> Option<PathBuf> {
 pub fn judge(path: &Path, account: Option<&Account>, has_loopback: bool) -> Result<String, Problem> {
     let Some(version) = run(path, account).as_deref().and_then(parse) else {
         let message = format!(
-            "{} does not tell its version within {} s",
+            "{} does not print its version within {} s",
             path.display(),
             TIME_LIMIT.as_secs()
         );
@@ -61,14 +61,14 @@ fn judge_version(path: &Path, version: Version, has_loopback: bool) -> Result<St
     };
     match is_old {
         true if has_loopback => {
-            let message = format!("{name}, knows no token file of the loopback listener");
+            let message = format!("{name}, does not support the token file of the loopback listener");
             Err(Problem::configuration(message)
                 .next("give it the token: eval \"$(gatepost env ALIAS --token)\", or use a profile"))
         }
         true => Ok(format!(
-            "{name}: knows profiles, and no token file of a loopback listener"
+            "{name}: supports profiles, but not the token file of the loopback listener"
         )),
-        false => Ok(format!("{name}: knows profiles and the loopback listener")),
+        false => Ok(format!("{name}: supports profiles and the loopback listener")),
     }
 }
 
@@ -135,16 +135,12 @@ mod tests {
                 "is too old for a profile",
             ),
             ("aws-cli/1.12.0 Python/2.7.14", true, "give it the token"),
-            (
-                "aws-cli/1.12.0 Python/2.7.14",
-                false,
-                "no token file of a loopback listener",
-            ),
+            ("aws-cli/1.12.0 Python/2.7.14", false, "but not the token file"),
             ("aws-cli/1.29.85 Python/3.11.6", true, "give it the token"),
             (
                 "aws-cli/1.30.0 Python/3.11.6",
                 true,
-                "knows profiles and the loopback listener",
+                "supports profiles and the loopback listener",
             ),
             (
                 "aws-cli/2.9.19 Python/3.11.2 Linux/6.1.0 source/x86_64.debian.12 prompt/off",
@@ -154,15 +150,19 @@ mod tests {
             (
                 "aws-cli/2.15.0 Python/3.11.6",
                 true,
-                "knows profiles and the loopback listener",
+                "supports profiles and the loopback listener",
             ),
             (
                 "aws-cli/2.15.0rc1 Python/3.11.6",
                 true,
-                "knows profiles and the loopback listener",
+                "supports profiles and the loopback listener",
             ),
-            ("aws-cli/1.46 Python/3.11.6", true, "version 1.46.0: knows profiles and"),
-            ("aws-cli/3.0.0\n", true, "knows profiles and the loopback listener"),
+            (
+                "aws-cli/1.46 Python/3.11.6",
+                true,
+                "version 1.46.0: supports profiles and",
+            ),
+            ("aws-cli/3.0.0\n", true, "supports profiles and the loopback listener"),
         ] {
             let text = match judge_version(path, parse(answer).unwrap(), has_loopback) {
                 Ok(text) => text,

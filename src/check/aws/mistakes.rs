@@ -45,7 +45,7 @@ fn unreadable(file: &ReadFile) -> Option<Problem> {
         return None;
     };
     let message = format!(
-        "{} cannot be read: {why}; the AWS CLI and boto3 go on as if it were not there",
+        "{} cannot be read: {why}; the AWS CLI and boto3 continue as if it were not there",
         path.display()
     );
     Some(Problem::configuration(message).next("check it, or make it readable for this user"))

@@ -1,4 +1,4 @@
-//! The programs of a user that have variables of AWS's: services of systemd and running processes.
+//! The programs of a user that have AWS variables: services of systemd and running processes.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use gatepost_client::aws_files::Environment;
 use crate::foreign_text::clean;
 use crate::service::units_of;
 
-/// The kernel allows an environment of 6 MB; variables of AWS's beyond this are not found.
+/// The kernel allows an environment of 6 MB; AWS variables beyond this are not found.
 const LARGEST_ENVIRONMENT: u64 = 1024 * 1024;
 
 /// A program, or several with the same variables.
@@ -23,7 +23,7 @@ pub struct ProgramEnvironment {
     pub environment: Environment,
 }
 
-/// Returns the user's programs that have variables of AWS's, one for each set of them. Processes are known to root and to the user.
+/// Returns the user's programs that have AWS variables, one for each set of them. Processes are known to root and to the user.
 pub fn programs_of(user: &str, uid: u32) -> Vec<ProgramEnvironment> {
     let units = units_of(user, uid).into_iter().map(|unit| ProgramEnvironment {
         name: clean(unit.unit),
@@ -70,7 +70,7 @@ fn parse(bytes: &[u8]) -> Environment {
     Environment::new(text.split('\0').filter_map(|variable| variable.split_once('=')))
 }
 
-/// Keeps the first of those that have the same variables of AWS's, and none without any.
+/// Keeps the first of those that have the same AWS variables, and none without any.
 fn distinct(programs: impl Iterator<Item = ProgramEnvironment>) -> Vec<ProgramEnvironment> {
     let mut seen = BTreeSet::new();
     programs

@@ -30,7 +30,7 @@ pub fn judge(
     is_executable: &dyn Fn(&str, &Environment) -> bool,
 ) -> Judgement {
     let other = |what: String| {
-        let step = "remove that, or name a profile of gatepost's by AWS_PROFILE; docs/programs.md has the order";
+        let step = "remove that, or name a gatepost profile in AWS_PROFILE; docs/programs.md has the order";
         Judgement::Other(Problem::configuration(format!("use {what}, and not gatepost")).next(step))
     };
     match outcome {
@@ -82,7 +82,7 @@ pub fn judge(
             other("a role with the token of AWS_WEB_IDENTITY_TOKEN_FILE".to_owned())
         }
         Outcome::SingleSignOn { place } => other(format!("a login by single sign-on ({place})")),
-        Outcome::Login { place } => other(format!("a login of a person ({place})")),
+        Outcome::Login { place } => other(format!("an interactive login ({place})")),
     }
 }
 

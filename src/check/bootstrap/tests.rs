@@ -50,7 +50,7 @@ fn a_bootstrap_certificate_is_judged_with_cause_and_next_step() {
     // 2026-12-01
     let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_083_200);
     let usual = || facts(|_| {});
-    let again = "issue another certificate for the same key, and put it to /etc/gatepost/idevid.pem";
+    let again = "issue another certificate for the same key, and put it at /etc/gatepost/idevid.pem";
     for (name, facts, now, outcome, words) in [
         (
             "good for years",
@@ -93,7 +93,7 @@ fn a_bootstrap_certificate_is_judged_with_cause_and_next_step() {
             usual(),
             Some(today + 763 * DAY),
             "bad",
-            "has expired on 2029-01-01",
+            "expired on 2029-01-01",
         ),
         (
             "expired, and what to do",

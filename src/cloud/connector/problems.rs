@@ -81,7 +81,7 @@ fn refused(settings: &Proxy, proxy: &str, target: &str, refusal: &Refusal) -> Pr
         // tinyproxy answers so to a wrong password.
         401 if settings.user.is_some() => unauthenticated(settings, proxy, refusal),
         401 | 403 | 451 => Problem::configuration(refuses(": forbidden")).next(allow(target)),
-        400 | 404 | 405 | 501 => Problem::configuration(refuses(": it takes no CONNECT, or not for this"))
+        400 | 404 | 405 | 501 => Problem::configuration(refuses(": it does not accept CONNECT, or not to this port"))
             .next(format!("{CHECK_ADDRESS}; if they are, {}", allow(target))),
         502..=504 => Problem::wait(refuses(": it cannot reach it")).next(format!(
             "check the proxy's own network and name service: it must reach {target}"
@@ -109,11 +109,11 @@ fn unauthenticated(settings: &Proxy, proxy: &str, refusal: &Refusal) -> Problem 
     let takes_basic = refusal.schemes.iter().any(|scheme| scheme == "basic");
     match (&settings.user, takes_basic) {
         (_, false) if !refusal.schemes.is_empty() => Problem::configuration(format!(
-            "{proxy} wants authentication by {} ({status}), and gatepost speaks Basic only",
+            "{proxy} requires authentication by {} ({status}), and gatepost supports only Basic",
             refusal.schemes.join(", ")
         ))
-        .next("have the proxy take Basic from this gateway, or exempt its address from authentication"),
-        (None, _) => Problem::configuration(format!("{proxy} wants a user name and a password ({status})")).next(
+        .next("have the proxy accept Basic from this gateway, or exempt its address from authentication"),
+        (None, _) => Problem::configuration(format!("{proxy} requires a user name and a password ({status})")).next(
             "set network.proxy-user, and write the password into the file that network.proxy-secret-file names, or hand it over \
              as the systemd credential proxy-secret",
         ),

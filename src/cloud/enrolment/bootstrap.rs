@@ -31,17 +31,16 @@ pub(super) fn judge_alert(
     use AlertDescription as Alert;
     let step = match (alert, credential) {
         (Alert::CertificateRequired, CredentialKind::Secret) => {
-            "the server wants a client certificate: set enrolment.est.bootstrap-certificate and enrolment.est.bootstrap-key".to_owned()
+            "the server requires a client certificate: set enrolment.est.bootstrap-certificate and enrolment.est.bootstrap-key".to_owned()
         }
-        (Alert::CertificateExpired, _) => format!("put a new certificate into the place of {credential}"),
+        (Alert::CertificateExpired, _) => format!("replace {credential} with a new one"),
         (Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown | Alert::UnsupportedCertificate, _)
         | (Alert::CertificateRevoked | Alert::AccessDenied | Alert::DecryptError, _)
         | (Alert::CertificateRequired, _) => match issuer {
             Some(issuer) => format!(
-                "have the EST server trust the CA that has issued it ({issuer}), or put a certificate of a CA that it trusts to \
-                 enrolment.est.bootstrap-certificate"
+                "have the EST server trust the CA that has issued it ({issuer}), or set enrolment.est.bootstrap-certificate to a certificate of a CA that it trusts"
             ),
-            None => "look whether the EST server trusts the CA of the certificate in use and has not revoked it".to_owned(),
+            None => "check whether the EST server trusts the CA of the certificate in use and has not revoked it".to_owned(),
         },
         _ => return None,
     };
@@ -80,7 +79,11 @@ mod tests {
             (Alert::CertificateRevoked, bootstrap, Some("CN=Factory")),
             (Alert::AccessDenied, bootstrap, Some("CN=Factory")),
             (Alert::DecryptError, bootstrap, Some("CN=Factory")),
-            (Alert::CertificateExpired, bootstrap, Some("put a new certificate")),
+            (
+                Alert::CertificateExpired,
+                bootstrap,
+                Some("replace the bootstrap certificate with a new one"),
+            ),
             (
                 Alert::CertificateRequired,
                 secret,

@@ -105,7 +105,7 @@ pub fn create_payload(csr: &CertificateSigningRequestDer) -> Result<String, Fail
     let text = pem_file::encode("CERTIFICATE REQUEST", [csr.as_ref()]);
     if text.len() > MAX_REQUEST {
         let message = format!(
-            "the signing request has {} characters, and AWS takes {MAX_REQUEST}",
+            "the signing request has {} characters, and AWS accepts at most {MAX_REQUEST}",
             text.len()
         );
         return Err(Failure::refused(
@@ -193,7 +193,7 @@ fn words(rejection: &Rejection) -> String {
 
 fn nonsense(step: Step) -> Failure {
     let message = format!("AWS answered {} with something that cannot be read", step.name());
-    let problem = Problem::wait(message).next("look whether another broker answers in AWS's place");
+    let problem = Problem::wait(message).next("check whether another broker answers in AWS's place");
     Failure::new(FailureKind::Unavailable, problem)
 }
 

@@ -152,7 +152,7 @@ impl ClaimConnection {
                     ANSWER_TIMEOUT.as_secs()
                 );
                 let step =
-                    "look whether the claim certificate's policy allows iot:Receive on the topics of the answers";
+                    "check whether the claim certificate's policy allows iot:Receive on the topics of the answers";
                 Err(Failure::new(lost, Problem::wait(message).next(step)))
             }
         }
@@ -191,7 +191,7 @@ fn not_connected(endpoint: &Endpoint, client_id: &str, error: ConnectError) -> F
                 _ => FailureKind::Unavailable,
             };
             let step =
-                format!("look whether the policy of the claim certificate allows iot:Connect to client/{client_id}");
+                format!("check whether the policy of the claim certificate allows iot:Connect to client/{client_id}");
             Failure::new(
                 kind,
                 if kind == FailureKind::Unauthorized {

@@ -169,7 +169,7 @@ impl ClaimMethod {
         if kept.was_sent {
             journal!(
                 Level::Warn, Event::CertificateAbandoned;
-                "enrolment: the answer of AWS about certificate {} was lost, and another one is asked for; next: if it is attached to the \
+                "enrolment: AWS's answer about certificate {} was lost, and another certificate is requested; next: if it is attached to the \
                  thing, revoke it",
                 crate::foreign_text::clean(&kept.created.certificate_id)
             );

@@ -124,7 +124,7 @@ impl EstClient {
             RequestError::TooLarge => Failure {
                 kind: FailureKind::Unavailable,
                 problem: Problem::wait(format!("{endpoint} sent more than {MAX_BODY} bytes"))
-                    .next("look whether enrolment.est.url is an EST server"),
+                    .next("check whether enrolment.est.url is an EST server"),
                 retry_after: None,
             },
             error => self.judge_alert(&error).unwrap_or_else(|| Failure {

@@ -86,7 +86,7 @@ pub fn interpret(operation: Operation, credential: CredentialKind, server: &str,
             Err(pkcs7::Pkcs7Error::WebPage) => failed(
                 FailureKind::Unavailable,
                 Problem::wait(format!("{server} answered {path} with a web page instead of a certificate"))
-                    .next("look whether a proxy or a captive portal is in the way, and whether enrolment.est.url is right"),
+                    .next("check whether a proxy or a captive portal is in the way, and whether enrolment.est.url is right"),
             ),
             Err(error) => failed(
                 FailureKind::Unavailable,
@@ -130,7 +130,7 @@ pub fn interpret(operation: Operation, credential: CredentialKind, server: &str,
         400..=499 | 505 => failed(
             FailureKind::Refused,
             Problem::configuration(format!("{server} refuses the request ({status}{})", words(answer))).next(
-                "look at the log of the EST server; `gatepost csr` prints what is asked for",
+                "look at the log of the EST server; `gatepost csr` prints the request",
             ),
         ),
         _ => failed(
@@ -142,12 +142,12 @@ pub fn interpret(operation: Operation, credential: CredentialKind, server: &str,
 
 fn next_step(credential: CredentialKind) -> &'static str {
     match credential {
-        CredentialKind::Secret => "issue a new secret for this gateway and put it into the place of the old one",
+        CredentialKind::Secret => "issue a new secret for this gateway and replace the old one with it",
         CredentialKind::BootstrapCertificate => {
-            "look whether the bootstrap certificate is still valid and the EST server trusts its CA"
+            "check whether the bootstrap certificate is still valid and the EST server trusts its CA"
         }
         CredentialKind::CurrentCertificate => {
-            "look whether the EST server trusts the CA of the certificate in use and has not revoked it"
+            "check whether the EST server trusts the CA of the certificate in use and has not revoked it"
         }
         CredentialKind::Program => "look at the credential of the enrolment program",
     }

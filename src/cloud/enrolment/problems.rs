@@ -27,7 +27,7 @@ pub(super) fn no_renewal(texts: &MethodTexts) -> Problem {
 
 pub(super) fn secret_used_up(problem: &Problem) -> Problem {
     let message = format!(
-        "{}; the answer to an earlier request was lost after it was sent, so that a secret that works once may have been used up by it",
+        "{}; the answer to an earlier request was lost after it was sent, so a one-time secret may have been used up",
         problem.message
     );
     Problem::configuration(message).next(

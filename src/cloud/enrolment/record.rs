@@ -82,7 +82,7 @@ impl StoredProblem {
     /// Returns the problem of a request that the issuer has accepted, but not decided yet.
     pub(super) fn pending(texts: &MethodTexts) -> Self {
         Self::from(&Problem::wait(format!(
-            "{} has the request and has not decided yet; it is asked again when it wants to be",
+            "{} has the request and has not decided yet; it is asked again at the time that it has named",
             texts.issuer
         )))
     }

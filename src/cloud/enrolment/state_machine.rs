@@ -89,7 +89,7 @@ pub struct Enrolment {
 }
 
 impl Enrolment {
-    /// Restores the state machine from the record at `path`. If the record cannot be read, the request begins anew: the count of failures
+    /// Restores the state machine from the record at `path`. If the record cannot be read, the request starts over: the count of failures
     /// and the last problem are lost, and so is a renewal that was requested before it was due.
     pub fn load(path: PathBuf, random: fastrand::Rng) -> Self {
         let file = StateFile::new(

@@ -290,8 +290,8 @@ impl EnrolmentTask {
 
 /// Returns the problem of a clock that is not set.
 fn without_clock() -> Problem {
-    Problem::wait("no certificate is asked for before the clock is set: it decides which certificates are valid")
-        .next("look why time synchronisation (timedatectl timesync-status) has not set the clock")
+    Problem::wait("no certificate is requested before the clock is set: it decides which certificates are valid")
+        .next("find out why time synchronisation (timedatectl timesync-status) has not set the clock")
 }
 
 fn lifetime(offered: &Offered) -> Duration {

@@ -142,7 +142,7 @@ impl CertificateRollover {
     pub(super) fn judge(&mut self, error: &ConnectError, problem: Problem) -> Problem {
         self.failures.fail(error.into()).judge(
             problem,
-            "look whether a proxy or another broker answers in AWS's place, and whether the new certificate is ACTIVE, attached \
+            "check whether a proxy or another broker answers in AWS's place, and whether the new certificate is ACTIVE, attached \
              to the thing and allowed to connect",
         )
     }

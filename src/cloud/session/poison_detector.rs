@@ -25,7 +25,7 @@ pub(super) struct PoisonDetector<T: Ord + Clone> {
     strikes: BTreeMap<T, u32>,
     /// The suspect that was alone in flight at the last loss. It gets a strike if the next attempt to connect succeeds.
     alone: Option<T>,
-    /// Time until which nothing is sent, to see whether the connection holds without the message.
+    /// Time until which nothing is sent, to check whether the connection holds without the message.
     quiet_until: Option<Instant>,
 }
 

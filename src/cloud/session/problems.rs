@@ -15,14 +15,14 @@ pub(super) fn lost(endpoint: &Endpoint, lost: &Lost, repeats: bool) -> Problem {
             "the connections to {endpoint} end one after the other: {error}"
         ))
         .next(
-            "find out who publishes that message, and delete it if it is retained; look whether a proxy or \
+            "find out who publishes that message, and delete it if it is retained; check whether a proxy or \
              another broker answers in AWS's place",
         ),
         Lost::Unanswered if repeats => Problem::configuration(format!(
             "the connections to {endpoint} end one after the other: AWS answers PINGREQ, but does not acknowledge an earlier \
              packet"
         ))
-        .next("look whether another broker answers in AWS's place; gatepost outbox shows what waits"),
+        .next("check whether another broker answers in AWS's place; gatepost outbox shows what waits"),
         Lost::Broken(why) | Lost::GivenUp(why) => {
             Problem::wait(format!("the connection to {endpoint} was lost: {why}"))
         }
@@ -43,7 +43,7 @@ pub(super) fn protocol_error(endpoint: &Endpoint, error: ProtocolError) -> Probl
     Problem::wait(format!("the connection to {endpoint} was ended: {error}"))
         .next(
             "if it follows the session three times in a row, gatepost discards the session and what AWS has queued in it; if \
-             it goes on after that, look whether a proxy or another broker answers in AWS's place",
+             it goes on after that, check whether a proxy or another broker answers in AWS's place",
         )
 }
 
@@ -162,7 +162,7 @@ pub(super) fn presence_unanswered(topic: &str) -> Problem {
     Problem::configuration(format!(
         "AWS answers PINGREQ, but does not acknowledge what is published on the presence topic {topic}; the session continues without presence"
     ))
-    .next("look whether another broker answers in AWS's place, or set mqtt.presence-topic to \"\"")
+    .next("check whether another broker answers in AWS's place, or set mqtt.presence-topic to \"\"")
 }
 
 /// Returns the problem of a topic filter whose subscription is followed by a protocol error each time.

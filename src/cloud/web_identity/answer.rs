@@ -58,7 +58,7 @@ fn refusal(server: &str, role_alias: &str, status: StatusCode, text: &str) -> Fa
         ),
         ("AccessDenied", _) => configuration(
             format!("the role of role alias {role_alias} may not have a token: {said}"),
-            "allow sts:GetWebIdentityToken in a policy of the role, and look whether a condition there (sts:IdentityTokenAudience) \
+            "allow sts:GetWebIdentityToken in a policy of the role, and check whether a condition there (sts:IdentityTokenAudience) \
              excludes this audience"
                 .to_owned(),
         ),
@@ -67,7 +67,7 @@ fn refusal(server: &str, role_alias: &str, status: StatusCode, text: &str) -> Fa
             "give the audience a shorter name, or the role fewer tags".to_owned(),
         ),
         ("InvalidAction", _) => configuration(
-            format!("{server} does not know tokens for services outside AWS: {said}"),
+            format!("{server} does not support tokens for services outside AWS: {said}"),
             "aws.sts-endpoint must be a Regional endpoint of STS: sts.REGION.amazonaws.com".to_owned(),
         ),
         ("ValidationError", _) => configuration(said, "correct the audience in the access rules (tokens)".to_owned()),

@@ -80,7 +80,7 @@ fn rule_value(permission: Permission, thing: &str) -> Result<String, &'static st
         Permission::RoleAlias(alias) if config::is_alias_name(alias) => return Ok(alias.to_owned()),
         Permission::RoleAlias(_) => return Err("no rule can grant it: AWS has no role alias of such a name"),
         Permission::Token(audience) if config::may_be_audience(audience) => return Ok(audience.to_owned()),
-        Permission::Token(_) => return Err("no rule can grant it: AWS takes no such audience"),
+        Permission::Token(_) => return Err("no rule can grant it: AWS accepts no such audience"),
         Permission::Publish("#" | "+") | Permission::Subscribe("#" | "+") => {
             return Err("name the topic or filter that you need: /topics/FILTER says which rule is missing");
         }

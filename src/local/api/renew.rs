@@ -21,7 +21,7 @@ pub fn post(context: &ApiContext, caller: &Caller) -> Result<Response, ApiError>
     if outcome == Outcome::Woken {
         context.retries.request(RetryTarget::Renewal);
         context.retry_lines.borrow_mut().write_at(Level::Info, |level, end| {
-            journal!(level, Event::Retry; "renew: a new certificate is asked for now, because {caller} wants it{end}");
+            journal!(level, Event::Retry; "renew: a new certificate is requested now, because {caller} asked for it{end}");
         });
     }
     let line = Line {
@@ -40,7 +40,7 @@ fn judge(identity: &IdentityPart, clock: ClockPhase) -> (Outcome, String) {
                        certificate install`";
         return (Outcome::Impossible, message.to_owned());
     };
-    // While a certificate is asked for, another attempt may succeed even if a person was called.
+    // While a certificate is requested, another attempt may succeed even if an operator must act.
     // With a next attempt, the problem is about the last renewal.
     if let (None, None, Some(problem)) = (&enrolment.since, &enrolment.next_attempt, &enrolment.problem)
         && problem.remedy == Remedy::Configuration
@@ -56,16 +56,15 @@ fn judge(identity: &IdentityPart, clock: ClockPhase) -> (Outcome, String) {
         return (Outcome::Nothing, message);
     }
     if clock == ClockPhase::Unset {
-        let message =
-            "the clock is not set, so that no certificate can be judged; it is asked for once the clock is set";
+        let message = "the clock is not set, so no certificate can be judged; it is requested once the clock is set";
         return (Outcome::Nothing, message.to_owned());
     }
     let message = match identity.phase {
         IdentityPhase::Ready => {
-            "a new certificate is asked for now, at the earliest 10 s after the last attempt; the one in use stays until AWS has \
+            "a new certificate is requested now, at the earliest 10 s after the last attempt; the one in use stays until AWS has \
              accepted the new one"
         }
-        _ => "the certificate is asked for now, at the earliest 10 s after the last attempt",
+        _ => "the certificate is requested now, at the earliest 10 s after the last attempt",
     };
     (Outcome::Woken, message.to_owned())
 }
@@ -120,7 +119,7 @@ mod tests {
                 enrolment(since.clone(), None),
                 ClockPhase::Set,
                 Outcome::Woken,
-                "asked for now",
+                "requested now",
             ),
             (
                 "first, before its attempt",
@@ -128,7 +127,7 @@ mod tests {
                 enrolment(None, Some(Problem::wait("asking"))),
                 ClockPhase::Set,
                 Outcome::Woken,
-                "asked for now",
+                "requested now",
             ),
             (
                 "nothing to ask with",
@@ -144,7 +143,7 @@ mod tests {
                 enrolment(since, None),
                 ClockPhase::Set,
                 Outcome::Woken,
-                "asked for now",
+                "requested now",
             ),
             (
                 "no key",

@@ -83,7 +83,7 @@ pub fn post(context: &ApiContext, caller: &Caller, path: &[&str]) -> Result<Resp
     };
     let target = path.join("/");
     context.retry_lines.borrow_mut().write_at(Level::Info, |level, end| {
-        journal!(level, Event::Retry; "retry: {} is tried again now, because {caller} asks for it{end}", target.escape_debug());
+        journal!(level, Event::Retry; "retry: {} is tried again now, because {caller} asked for it{end}", target.escape_debug());
     });
     Ok(http::json(&Document { parts }))
 }

@@ -86,7 +86,7 @@ fn parse_audience(query: Option<&str>) -> Result<String, ApiError> {
         0 => Err(ApiError::malformed("there is no audience").hint("/v1/token?audience=AUDIENCE, percent-encoded")),
         1..=MAX_AUDIENCE => Ok(audience),
         length => Err(ApiError::malformed(format!(
-            "an audience of {length} characters; AWS takes 1 to {MAX_AUDIENCE}"
+            "an audience of {length} characters; AWS accepts 1 to {MAX_AUDIENCE}"
         ))),
     }
 }

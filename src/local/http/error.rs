@@ -89,7 +89,7 @@ impl ApiError {
 
     /// Creates a 405 response for a resource that has only `methods`.
     pub fn method_not_allowed(methods: &str) -> Self {
-        let message = format!("this resource takes {methods} only");
+        let message = format!("this resource accepts only {methods}");
         let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
         match HeaderValue::from_str(methods) {
             Ok(value) => error.header(ALLOW, value),

@@ -98,7 +98,7 @@ fn admit<L: Listener>(listener: &Rc<L>, stream: L::Stream, connections: &Connect
         Err(error) => {
             return journal!(
                 Level::Warn, Event::CallerUnknown;
-                "{}: a connection was closed because the kernel does not say whose it is: {error}",
+                "{}: a connection was closed because the kernel does not identify its peer: {error}",
                 L::NAME
             );
         }

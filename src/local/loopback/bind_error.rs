@@ -1,4 +1,4 @@
-//! Why a listener cannot have its address, and what an administrator can do about it.
+//! Why a listener cannot use its address, and what an administrator can do about it.
 
 use std::fmt;
 use std::io::{self, ErrorKind};

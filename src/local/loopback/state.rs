@@ -156,7 +156,7 @@ impl Loopback {
     /// Reports why the listener does not listen, and waits until the next attempt.
     async fn wait_to_listen(&self, error: &BindError, retry: &mut RetryListener) {
         let address = self.address;
-        let problem = Problem::configuration(format!("the loopback listener cannot have {address}: {error}"));
+        let problem = Problem::configuration(format!("the loopback listener cannot use {address}: {error}"));
         let problem = problem.next(error.next_step("loopback.listen"));
         self.report_attempt(LoopbackPhase::Waiting, Some(problem));
         retry.wait(BIND_INTERVAL).await;

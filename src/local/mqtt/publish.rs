@@ -144,7 +144,7 @@ pub(super) fn check_message(
 fn check_size(message: &Message, packet_limit: u32) -> Result<(), Refusal> {
     let (payload, properties, packet) = (message.payload.len(), message.properties.size(), message.packet_size());
     let words = if payload > MAX_PAYLOAD {
-        format!("its payload has {payload} bytes, and AWS IoT takes {MAX_PAYLOAD}")
+        format!("its payload has {payload} bytes, and AWS IoT accepts at most {MAX_PAYLOAD}")
     } else if properties > MAX_PROPERTIES {
         format!("its properties have {properties} bytes, more than {MAX_PROPERTIES}")
     } else if packet > usize::try_from(packet_limit).unwrap_or(usize::MAX) {

@@ -164,7 +164,7 @@ fn promise_8_a_certificate_that_begins_in_a_moment_is_taken_when_its_time_comes(
     let is_announced = |identity: &Value| {
         let problem = &identity["problem"];
         let words = problem["message"].as_str().unwrap_or_default();
-        words.contains("on and will be taken then") && problem["remedy"] == "none"
+        words.contains("on and will be used then") && problem["remedy"] == "none"
     };
     // On a busy machine the time may come before the daemon has looked; then a certificate that begins later is tried.
     let mut waits = [8, 30, 120].into_iter().map(Duration::from_secs);

@@ -155,9 +155,9 @@ fn what_is_wrong_with_a_bootstrap_certificate_is_said_with_its_next_step() {
         (
             "expired",
             |of| of.install(&of.factory.sign_v3_valid(&of.key.csr_path(), Validity::Expired).unwrap()),
-            "the bootstrap certificate has expired on",
-            "put a new certificate",
-            "has expired on",
+            "the bootstrap certificate expired on",
+            "replace the certificate and its key with new ones",
+            "expired on",
         ),
         (
             "no such key",

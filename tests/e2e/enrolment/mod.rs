@@ -211,7 +211,7 @@ fn promise_11_a_renewal_that_is_asked_for_now_is_proven_before_it_replaces_the_c
     let (code, said, noted) = renew(&enrolling, &["--wait"]);
     assert_eq!(code, 0, "{said}{noted}");
     assert!(
-        said.contains("asked for now") && said.contains("AWS has accepted it"),
+        said.contains("requested now") && said.contains("AWS has accepted it"),
         "{said}"
     );
     let second = enrolling.world.gateway.status()["session"]["certificate_id"].clone();
@@ -241,10 +241,13 @@ fn promise_11_a_renewal_that_is_asked_for_now_is_proven_before_it_replaces_the_c
         assert!(page.contains(sample), "{page}");
     }
     let (_, said, _) = run(&mut client(gateway, &["check"]));
-    assert!(said.contains("method est: a certificate is asked for since"), "{said}");
+    assert!(
+        said.contains("method est: a certificate has been requested since"),
+        "{said}"
+    );
     let (_, said, _) = run(&mut client(gateway, &["status"]));
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("a new certificate is asked for again in"), "{said}");
+    assert!(said.contains("a new certificate is requested again in"), "{said}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_gateway_asks_for_nothing_while_its_clock_stands_at_1970() {
     gateway.wait_for_words("clock.problem.message", "the clock shows 1970-01-01");
     gateway.wait_for_words(
         "identity.enrolment.problem.message",
-        "no certificate is asked for before the clock is set",
+        "no certificate is requested before the clock is set",
     );
     let asked = enrolling.server.wait_for(1, Duration::ZERO, |_| true);
     assert!(asked.is_err(), "{:?}", enrolling.server.events());

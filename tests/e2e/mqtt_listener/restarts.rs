@@ -1,4 +1,4 @@
-//! The listeners through restarts and reloads, and what is said while they cannot have their places.
+//! The listeners through restarts and reloads, and what is reported while they cannot use their addresses.
 
 use std::fs::{self, Permissions};
 use std::net::{SocketAddr, TcpListener};

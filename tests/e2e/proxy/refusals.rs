@@ -26,8 +26,8 @@ fn promise_16_a_proxy_that_opens_no_tunnel_is_named_everywhere() {
         let cases = [
             (
                 Some((Program::Squid, Demand::Digest)),
-                "wants authentication by digest (407)",
-                "take Basic",
+                "requires authentication by digest (407)",
+                "accept Basic",
             ),
             (
                 Some((Program::Squid, Demand::Basic(USER, "another"))),

@@ -57,7 +57,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "the loopback listener has no address",
-        words: "but the loopback listener cannot have 127.0.0.1:",
+        words: "but the loopback listener cannot use 127.0.0.1:",
         provoke: |observed| {
             let other = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = other.local_addr().unwrap();

@@ -179,7 +179,7 @@ fn promise_7_tokens_are_replaced_after_another_process_had_the_port() {
     world.gateway.start();
     world
         .gateway
-        .wait_for_words("loopback.problem.message", &format!("cannot have {address}"));
+        .wait_for_words("loopback.problem.message", &format!("cannot use {address}"));
     assert!(!file(&world.gateway, "").exists(), "nothing is laid out");
     if user::is_root() {
         world

@@ -9,7 +9,7 @@ fn what_gets_in_the_way_is_named_without_values() {
         (
             "",
             String::new(),
-            &["ok    AWS files  nothing in them gets in the way; no profile there uses gatepost"][..],
+            &["ok    AWS files  nothing in them interferes; no profile there uses gatepost"][..],
         ),
         (
             own,
@@ -81,7 +81,7 @@ fn what_gets_in_the_way_is_named_without_values() {
         (
             &format!("{own}login_session = x\n"),
             String::new(),
-            &["use a login of a person"],
+            &["use an interactive login"],
         ),
         (
             &format!("{own}[default]\nrole_arn = x\nsource_profile = t\n"),

@@ -263,7 +263,7 @@ impl RotationTask {
         match outcome {
             Outcome::Started => {
                 self.problem = None;
-                journal!(Level::Info, Event::CertificateRotation; "rotation: job {job} asks for a new certificate");
+                journal!(Level::Info, Event::CertificateRotation; "rotation: job {job} requests a new certificate");
             }
             Outcome::Succeeded => {
                 self.problem = None;

@@ -56,12 +56,12 @@ fn enrolment(details: Option<&EnrolmentDetails>, page: &mut Page) {
     let next = details.and_then(|details| humantime::parse_rfc3339(details.next_attempt.as_deref()?).ok());
     page.gauge(
         "gatepost_enrolment_next_attempt_timestamp_seconds",
-        "When a certificate is asked for next, in seconds since 1970: the renewal, or a repeated attempt.",
+        "When a certificate is requested next, in seconds since 1970: the renewal, or a repeated attempt.",
         next.and_then(since_1970).map(unlabelled),
     );
     page.gauge(
         "gatepost_enrolment_pending",
-        "Whether a certificate is asked for that has not come yet.",
+        "Whether a requested certificate has not come yet.",
         details.map(|details| unlabelled(number_of(details.since.is_some()))),
     );
 }

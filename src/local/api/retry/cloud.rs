@@ -170,7 +170,7 @@ mod tests {
         for (phase, has_problem, is_planned, is_named, outcome, words) in [
             (Failing, true, true, false, Outcome::Woken, "not at LATER"),
             (Failing, true, true, true, Outcome::Woken, "not at LATER"),
-            // The next one could not be had, and the present one ends soon.
+            // The next one could not be obtained, and the present one ends soon.
             (Valid, true, true, false, Outcome::Woken, "not at LATER"),
             // It has expired since the last report.
             (Failing, false, true, false, Outcome::Woken, "not at LATER"),

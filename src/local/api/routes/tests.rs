@@ -45,12 +45,12 @@ fn each_request_finds_its_route() {
 fn another_method_or_path_is_answered_with_what_there_is() {
     use ListenerKind::{LoopbackOpen, LoopbackWithToken, Socket};
     for (listener, method, path, texts) in [
-        (Socket, "POST", "/v1/credentials", &["405", "takes GET only"][..]),
-        (Socket, "HEAD", "/v1/credentials/a", &["405", "takes GET only"]),
-        (Socket, "PUT", "/topics/a", &["405", "takes GET, POST only"]),
-        (Socket, "PUT", "/v1/outbox/7", &["405", "takes GET, DELETE only"]),
-        (Socket, "GET", "/v1/outbox/7/retry", &["405", "takes POST only"]),
-        (Socket, "GET", "/v1/sign", &["405", "takes POST only"]),
+        (Socket, "POST", "/v1/credentials", &["405", "accepts only GET"][..]),
+        (Socket, "HEAD", "/v1/credentials/a", &["405", "accepts only GET"]),
+        (Socket, "PUT", "/topics/a", &["405", "accepts only GET, POST"]),
+        (Socket, "PUT", "/v1/outbox/7", &["405", "accepts only GET, DELETE"]),
+        (Socket, "GET", "/v1/outbox/7/retry", &["405", "accepts only POST"]),
+        (Socket, "GET", "/v1/sign", &["405", "accepts only POST"]),
         (Socket, "GET", "/v1/sign/", &["404", "/v1/sign"]),
         (
             Socket,
@@ -85,7 +85,7 @@ fn another_method_or_path_is_answered_with_what_there_is() {
         (LoopbackWithToken, "POST", "/v1/sign", &["404"]),
         (LoopbackWithToken, "GET", "/metrics", &["404"]),
         (LoopbackWithToken, "DELETE", "/v1/credentials", &["405"]),
-        (LoopbackOpen, "POST", "/metrics", &["405", "takes GET only"]),
+        (LoopbackOpen, "POST", "/metrics", &["405", "accepts only GET"]),
         (LoopbackOpen, "GET", "/v1/credentials", &["404", "there are /metrics"]),
     ] {
         let error = outcome(listener, method, path).unwrap_err();

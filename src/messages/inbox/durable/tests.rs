@@ -164,7 +164,7 @@ async fn withheld_messages_survive_acknowledgements_and_make_room_like_others() 
         })
         .await
         .unwrap();
-    assert_eq!(counts, Some((599, 1)), "and that is said");
+    assert_eq!(counts, Some((599, 1)), "and that is reported");
 }
 
 #[tokio::test]

@@ -123,13 +123,9 @@ fn a_lost_address_or_route_is_reported_if_it_may_have_hidden_another() {
         ("a default route without a gateway", unicast(IPV4, (&[], 0), &[]), Gone),
         ("a default route of IPv6", unicast(IPV6, (&[], 0), &LINK_LOCAL), Gone),
         ("half of the world", unicast(IPV4, (&[128, 0, 0, 0], 1), &[]), Gone),
+        ("an AWS network in a VPN", unicast(IPV4, (&[52, 0, 0, 0], 8), &[]), Gone),
         (
-            "a network of AWS's in a VPN",
-            unicast(IPV4, (&[52, 0, 0, 0], 8), &[]),
-            Gone,
-        ),
-        (
-            "one host of AWS's through a gateway",
+            "one AWS host through a gateway",
             unicast(IPV4, (&[52, 1, 2, 3], 32), &gateway),
             Gone,
         ),
@@ -138,7 +134,7 @@ fn a_lost_address_or_route_is_reported_if_it_may_have_hidden_another() {
         ("prohibit", gone(IPV6, 8, (&[], 0), &[]), Gone),
         ("throw", gone(IPV4, 9, (&[], 0), &[]), Gone),
         (
-            "one host of AWS's, blackholed",
+            "one AWS host, blackholed",
             gone(IPV4, 6, (&[52, 1, 2, 3], 32), &[]),
             Gone,
         ),
