@@ -2,6 +2,7 @@
 //!
 //! `parts` creates the parts of the daemon and starts their threads.
 
+mod caches;
 mod details;
 mod hold;
 mod main_loop;
@@ -9,6 +10,7 @@ mod outlive;
 mod parts;
 mod reload;
 mod reload_problems;
+mod reporters;
 mod signals;
 mod start;
 

@@ -9,31 +9,27 @@ use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::details::{configuration_details, identity_details, session_details, token_details};
+use super::caches::Caches;
 use super::reload::Reloader;
+use super::reporters::Reporters;
 use super::start::Start;
-use crate::clock::{Clock, SharedClock};
-use crate::cloud::{Cloud, MessageChannels, PresenceReport, SessionReporters};
+use crate::clock::SharedClock;
+use crate::cloud::{Cloud, MessageChannels, PresenceReport};
 use crate::config::{Config, drop_in_folder};
-use crate::credentials::CredentialCacheEditor;
 use crate::heartbeat::Heartbeat;
-use crate::identity::{IdentityReporter, IdentityTask};
+use crate::identity::{Files, IdentityReceiver, IdentityReporter, IdentityTask};
 use crate::local::{
-    AcceptStatus, AccessRules, AckWaiters, ApiContext, Audit, Connections, CredentialsFiles, Inherited, LoopbackSlot,
-    MqttState, RateLimiter, RequestCounts, ThingName, mqtt_socket_path,
+    AccessRules, AckWaiters, ApiContext, Audit, Connections, CredentialsFiles, Inherited, LoopbackSlot, MqttState,
+    RateLimiter, RequestCounts, ThingName, mqtt_socket_path,
 };
 use crate::logging::LogLevel;
 use crate::messages::{self, OwnSubscriptions, SessionEvent};
 use crate::problem::Fatal;
 use crate::retry::Retries;
-use crate::status::{
-    ClockDetails, ClockPhase, ConfigurationDetails, ConfigurationPhase, IdentityPhase, MessagesDetails, MessagesPhase,
-    NetworkDetails, NetworkPhase, ProvisioningDetails, ProvisioningPhase, ReloadOutcome, Reporter, SessionPhase,
-    StatusBoard, StatusHub, TokenDetails, TokenPhase,
-};
+use crate::status::{ReloadOutcome, StatusHub};
 use crate::subordinate;
 use crate::systemd::FdStore;
-use crate::token::{PinSource, Token, TokenThread};
+use crate::token::{PinSource, Token, TokenReporter, TokenThread};
 
 /// Reload requests that may wait for a running reload. Further ones are refused.
 const RELOAD_REQUESTS: usize = 8;
@@ -105,36 +101,9 @@ impl Parts {
         let mqtt = MqttState::new(config.local_mqtt, mqtt_socket, local_mqtt, &hub);
         let board = reporters.board(&loopback, &mqtt, &credentials_files);
 
-        let cache_editor = CredentialCacheEditor::new(hub.clone());
-        let names = config.role_aliases.iter().map(|alias| alias.name.as_str());
-        let aliases = cache_editor.set(names, config.default_alias());
-        let cache = cache_editor.cache();
-        let cloud_cache = cache_editor.cache();
-        let fd_store = FdStore::take_over(stored, &config, &aliases.added, &*clock);
-        let (web_token_sender, web_token_changes) = mpsc::unbounded_channel();
-        let _ = web_token_sender.send(cache_editor.set_audiences(config.audiences()));
-        let (alias_sender, alias_changes) = mpsc::unbounded_channel();
-        let _ = alias_sender.send(aliases);
-
-        let (fatal_sender, fatals) = mpsc::channel(1);
-        let (steps, _) = watch::channel(0);
+        let caches = Caches::new(&config, &hub, stored, &*clock);
         let heartbeat = Heartbeat::new();
-        let (token, token_thread) = Token::spawn(
-            config.token.clone(),
-            pin_source(&config),
-            reporters.token,
-            fatal_sender,
-            heartbeat.clone(),
-        )?;
-        let (identity_task, identity) = IdentityTask::new(
-            config.identity.clone(),
-            &config.folders,
-            files,
-            token.clone(),
-            clock.clone(),
-            steps.subscribe(),
-            reporters.identity,
-        );
+        let device = Device::start(&config, files, &clock, &heartbeat, reporters.token, reporters.identity)?;
         let bounds = config.mqtt.bounds.clone();
         let messages = messages::spawn(&config.folders.state, bounds, clock.clone(), reporters.messages)?;
 
@@ -148,11 +117,11 @@ impl Parts {
             clock: clock.clone(),
             started: clock.boot(),
             board: board.clone(),
-            cache: cache.clone(),
+            cache: caches.editor.cache(),
             outbox: messages.outbox.clone(),
             inbox: messages.inbox,
             presence_topic: RefCell::new(config.mqtt.presence_topic.clone()),
-            signing_request: identity_task.watch_request(),
+            signing_request: device.identity_task.watch_request(),
             thing_name: ThingName::default(),
             access: RefCell::new(AccessRules::new(&config.access)),
             reloads: reload_sender,
@@ -168,7 +137,7 @@ impl Parts {
             audit: Audit::new(clock.clone()),
             log_level: LogLevel::new(),
             retries: retries.clone(),
-            token: token.clone(),
+            token: device.token.clone(),
             retry_lines: RefCell::default(),
         });
 
@@ -176,7 +145,7 @@ impl Parts {
         let (shutdown, ending) = watch::channel(false);
         let presence_report = PresenceReport {
             board: board.clone(),
-            cache,
+            cache: caches.editor.cache(),
             clock: clock.clone(),
             started: clock.boot(),
             changed: hub.changed(),
@@ -185,18 +154,18 @@ impl Parts {
             config: config.clone(),
             roots,
             clock,
-            token,
-            identity_task,
-            identity,
+            token: device.token,
+            identity_task: device.identity_task,
+            identity: device.identity,
             identity_part: board.identity,
             clock_part: board.clock,
-            steps,
+            steps: device.steps,
             clock_reporter: reporters.clock,
             network_reporter: reporters.network,
             session_reporters: reporters.session,
-            alias_changes,
-            web_token_changes,
-            cache: cloud_cache,
+            alias_changes: caches.alias_changes,
+            web_token_changes: caches.web_token_changes,
+            cache: caches.editor.cache(),
             settings,
             presence_report,
             messages: MessageChannels {
@@ -217,9 +186,9 @@ impl Parts {
             running: RefCell::new(config),
             fallback: RefCell::new(fallback),
             context: context.clone(),
-            cache: cache_editor,
-            alias_changes: alias_sender,
-            web_token_changes: web_token_sender,
+            cache: caches.editor,
+            alias_changes: caches.alias_sender,
+            web_token_changes: caches.web_token_sender,
             settings: settings_sender,
             reporter: reporters.configuration,
             lock: tokio::sync::Mutex::default(),
@@ -229,12 +198,12 @@ impl Parts {
             context,
             hub,
             reloader,
-            fd_store,
-            fatals,
+            fd_store: caches.fd_store,
+            fatals: device.fatals,
             reload_requests,
             session_events: messages.session_events,
             own_subscriptions,
-            token_thread,
+            token_thread: device.token_thread,
             cloud_thread: CloudThread {
                 heartbeat,
                 shutdown,
@@ -245,52 +214,53 @@ impl Parts {
     }
 }
 
-/// The status reporters of all parts.
-struct Reporters {
-    configuration: Reporter<ConfigurationPhase, ConfigurationDetails>,
-    token: Reporter<TokenPhase, TokenDetails>,
-    clock: Reporter<ClockPhase, ClockDetails>,
-    identity: IdentityReporter,
-    session: SessionReporters,
-    messages: Reporter<MessagesPhase, MessagesDetails>,
-    network: Reporter<NetworkPhase, NetworkDetails>,
-    accepting: Rc<AcceptStatus>,
+/// The token's thread, and the identity that its key makes possible.
+struct Device {
+    token: Token,
+    token_thread: TokenThread,
+    identity_task: IdentityTask,
+    identity: IdentityReceiver,
+    /// Counts steps of the wall clock, after which the identity is checked again.
+    steps: watch::Sender<u64>,
+    /// Problems of the token that end the daemon.
+    fatals: mpsc::Receiver<Fatal>,
 }
 
-impl Reporters {
-    fn new(hub: &StatusHub, path: &Path, config: &Config, clock: &dyn Clock) -> Self {
-        let loaded = configuration_details(path, clock);
-        Self {
-            configuration: hub.reporter("configuration", ConfigurationPhase::Loaded, loaded),
-            token: hub.reporter("token", TokenPhase::Waiting, token_details(config)),
-            clock: hub.reporter("clock", ClockPhase::Unset, ClockDetails::default()),
-            identity: hub.reporter("identity", IdentityPhase::NoKey, identity_details(config)),
-            session: SessionReporters {
-                session: hub.reporter("session", SessionPhase::Idle, session_details(config)),
-                provisioning: hub.reporter("provisioning", ProvisioningPhase::NoKey, ProvisioningDetails::default()),
-            },
-            messages: hub.reporter("messages", MessagesPhase::Opening, MessagesDetails::default()),
-            network: hub.reporter("network", NetworkPhase::Unknown, NetworkDetails {}),
-            accepting: Rc::new(AcceptStatus::new(hub)),
-        }
-    }
-
-    /// Returns the reading ends of all parts.
-    fn board(&self, loopback: &LoopbackSlot, mqtt: &MqttState, credentials_files: &CredentialsFiles) -> StatusBoard {
-        StatusBoard {
-            configuration: self.configuration.watch(),
-            token: self.token.watch(),
-            clock: self.clock.watch(),
-            identity: self.identity.watch(),
-            provisioning: self.session.provisioning.watch(),
-            session: self.session.session.watch(),
-            messages: self.messages.watch(),
-            loopback: loopback.part(),
-            local_mqtt: mqtt.status.part(),
-            accepting: self.accepting.part(),
-            credentials_files: credentials_files.part(),
-            network: self.network.watch(),
-        }
+impl Device {
+    fn start(
+        config: &Config,
+        files: Files,
+        clock: &SharedClock,
+        heartbeat: &Heartbeat,
+        token_reporter: TokenReporter,
+        identity_reporter: IdentityReporter,
+    ) -> io::Result<Self> {
+        let (fatal_sender, fatals) = mpsc::channel(1);
+        let (steps, _) = watch::channel(0);
+        let (token, token_thread) = Token::spawn(
+            config.token.clone(),
+            pin_source(config),
+            token_reporter,
+            fatal_sender,
+            heartbeat.clone(),
+        )?;
+        let (identity_task, identity) = IdentityTask::new(
+            config.identity.clone(),
+            &config.folders,
+            files,
+            token.clone(),
+            clock.clone(),
+            steps.subscribe(),
+            identity_reporter,
+        );
+        Ok(Self {
+            token,
+            token_thread,
+            identity_task,
+            identity,
+            steps,
+            fatals,
+        })
     }
 }
 
