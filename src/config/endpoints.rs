@@ -27,6 +27,9 @@ const CREDENTIALS: EndpointKind = EndpointKind {
     ports: &[443],
 };
 
+/// Stands for the Region of endpoints that have faults.
+const ANY_REGION: &str = "us-east-1";
+
 /// On port 443 AWS IoT tells MQTT from HTTPS by this protocol name (developer guide, "Device communication protocols").
 const ALPN_MQTT: &[&str] = &["x-amzn-mqtt-ca"];
 
@@ -36,7 +39,13 @@ pub(super) fn check_aws(raw: RawAws, findings: &mut Findings) -> Option<Aws> {
     let credentials = check_endpoint(&CREDENTIALS, raw.credentials_endpoint, findings);
     let root_ca = findings.parse_optional("aws.root-ca", raw.root_ca, parse_absolute_path);
     let alpn = findings.parse_optional("aws.mqtt-alpn", raw.mqtt_alpn, parse_alpn);
-    let (mqtt_endpoint, credentials_endpoint) = (mqtt?, credentials?);
+    let (Some(mqtt_endpoint), Some(credentials_endpoint)) = (mqtt, credentials) else {
+        // The Region of the endpoints is unknown, but other faults of this endpoint can be found.
+        if let Some(text) = raw.sts_endpoint {
+            findings.check("aws.sts-endpoint", StsEndpoint::parse(&text, Some(ANY_REGION)));
+        }
+        return None;
+    };
     let mqtt_alpn = match alpn {
         Some(alpn) => alpn,
         None if mqtt_endpoint.port == 443 => ALPN_MQTT,

@@ -101,32 +101,35 @@ impl Enrolment {
     }
 }
 
+fn parse_method(text: Option<&str>) -> Result<EnrolmentMethod, String> {
+    match text {
+        None | Some("file") => Ok(EnrolmentMethod::File),
+        Some("est") => Ok(EnrolmentMethod::Est),
+        Some("helper") => Ok(EnrolmentMethod::Helper),
+        Some("claim") => Ok(EnrolmentMethod::Claim),
+        Some(other) => Err(format!(
+            "{} is none of \"file\", \"est\", \"helper\" and \"claim\"",
+            foreign_text::value(other)
+        )),
+    }
+}
+
+fn parse_renew_key(text: Option<&str>) -> Result<RenewKey, String> {
+    match text {
+        None | Some("keep") => Ok(RenewKey::Keep),
+        Some("new") => Ok(RenewKey::New),
+        Some(other) => Err(format!(
+            "{} is neither \"keep\" nor \"new\"",
+            foreign_text::value(other)
+        )),
+    }
+}
+
 /// Checks `[enrolment]`.
 pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Option<Enrolment> {
-    let method = match raw.method.as_deref() {
-        None | Some("file") => EnrolmentMethod::File,
-        Some("est") => EnrolmentMethod::Est,
-        Some("helper") => EnrolmentMethod::Helper,
-        Some("claim") => EnrolmentMethod::Claim,
-        Some(other) => {
-            let reason = format!(
-                "{} is none of \"file\", \"est\", \"helper\" and \"claim\"",
-                foreign_text::value(other)
-            );
-            findings.add_fault("enrolment.method", reason);
-            return None;
-        }
-    };
-    let renew_key = match raw.renew_key.as_deref() {
-        None | Some("keep") => RenewKey::Keep,
-        Some("new") => RenewKey::New,
-        Some(other) => {
-            let reason = format!("{} is neither \"keep\" nor \"new\"", foreign_text::value(other));
-            findings.add_fault("enrolment.renew-key", reason);
-            return None;
-        }
-    };
-    if renew_key == RenewKey::New && method == EnrolmentMethod::File && raw.rotation_jobs != Some(true) {
+    let method = findings.check("enrolment.method", parse_method(raw.method.as_deref()));
+    let renew_key = findings.check("enrolment.renew-key", parse_renew_key(raw.renew_key.as_deref()));
+    if renew_key == Some(RenewKey::New) && method == Some(EnrolmentMethod::File) && raw.rotation_jobs != Some(true) {
         findings.add_note(
             "enrolment.renew-key",
             "is not used, because enrolment.method is \"file\" and enrolment.rotation-jobs is not set",
@@ -134,29 +137,26 @@ pub(super) fn check_enrolment(raw: RawEnrolment, findings: &mut Findings) -> Opt
     }
     let has_table = raw.est != RawEst::default();
     let has_claim = raw.claim != RawClaim::default();
-    if has_table && method != EnrolmentMethod::Est {
+    if has_table && method.is_some_and(|method| method != EnrolmentMethod::Est) {
         findings.add_note("enrolment.est", "is not used, because enrolment.method is not \"est\"");
     }
-    let est = match has_table || method == EnrolmentMethod::Est {
-        true => Some(check_est(raw.est, findings)?),
-        false => None,
-    };
-    if has_claim && method != EnrolmentMethod::Claim {
+    let needs_est = has_table || method == Some(EnrolmentMethod::Est);
+    let est = needs_est.then(|| check_est(raw.est, findings));
+    if has_claim && method.is_some_and(|method| method != EnrolmentMethod::Claim) {
         findings.add_note(
             "enrolment.claim",
             "is not used, because enrolment.method is not \"claim\"",
         );
     }
-    let claim = match has_claim || method == EnrolmentMethod::Claim {
-        true => Some(check_claim(raw.claim, findings)?),
-        false => None,
-    };
+    let needs_claim = has_claim || method == Some(EnrolmentMethod::Claim);
+    let claim = needs_claim.then(|| check_claim(raw.claim, findings));
+    // Only now may a fault end the check: all of them are reported together.
     Some(Enrolment {
-        method,
+        method: method?,
         rotation_jobs: raw.rotation_jobs.unwrap_or(false),
-        renew_key,
-        est,
-        claim,
+        renew_key: renew_key?,
+        est: est.map_or(Some(None), |est| est.map(Some))?,
+        claim: claim.map_or(Some(None), |claim| claim.map(Some))?,
     })
 }
 

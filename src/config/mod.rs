@@ -69,6 +69,8 @@ pub use values::{is_account_name, is_alias_name, is_unit_name, may_be_granted};
 pub use web_tokens::may_be_audience;
 
 #[cfg(test)]
+mod all_faults_tests;
+#[cfg(test)]
 mod test_files;
 #[cfg(test)]
 mod tests;

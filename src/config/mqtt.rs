@@ -37,6 +37,7 @@ pub(super) fn check_mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> 
     );
     let topic = raw
         .presence_topic
+        .clone()
         .unwrap_or_else(|| "{thing}/gatepost/status".to_owned());
     let presence_topic = findings.check("mqtt.presence-topic", parse_presence_topic(topic));
     let report_interval = match raw.report_interval.as_deref() {
@@ -50,65 +51,70 @@ pub(super) fn check_mqtt(raw: RawMqtt, findings: &mut Findings) -> Option<Mqtt> 
         100,
         PUBLISH_RATE,
     );
-    let when_full = match raw.outbox_when_full.as_deref() {
-        None | Some("refuse") => Some(WhenFull::Refuse),
-        Some("drop-oldest") => Some(WhenFull::DropOldest),
-        Some(other) => {
-            let reason = format!(
-                "{} is neither \"refuse\" nor \"drop-oldest\"",
-                foreign_text::value(other)
-            );
-            findings.add_fault("mqtt.outbox-when-full", reason);
-            None
-        }
-    };
-    let default = Bounds::default();
-    let bounds = Bounds {
-        max_bytes: check_count(
-            findings,
-            "outbox-max-bytes",
-            raw.outbox_max_bytes,
-            default.max_bytes,
-            MAX_BYTES,
-        )?,
-        max_messages: check_count(
-            findings,
-            "outbox-max-messages",
-            raw.outbox_max_messages,
-            default.max_messages,
-            MAX_MESSAGES,
-        )?,
-        max_age: check_duration(
-            findings,
-            "outbox-max-age",
-            raw.outbox_max_age.as_deref(),
-            "14days",
-            MAX_AGE,
-        )?,
-        when_full: when_full?,
-        inbox_max_bytes: check_count(
-            findings,
-            "inbox-max-bytes",
-            raw.inbox_max_bytes,
-            default.inbox_max_bytes,
-            MAX_BYTES,
-        )?,
-        inbox_max_messages: check_count(
-            findings,
-            "inbox-max-messages",
-            raw.inbox_max_messages,
-            default.inbox_max_messages,
-            MAX_MESSAGES,
-        )?,
-    };
+    let bounds = check_bounds(&raw, findings);
     Some(Mqtt {
         keep_alive: keep_alive?,
         session_expiry: session_expiry?,
         presence_topic: presence_topic?,
         report_interval: report_interval?,
         publish_rate: u32::try_from(publish_rate?).ok()?,
-        bounds,
+        bounds: bounds?,
     })
+}
+
+/// Checks the limits of the outbox and of durable subscriptions. All are checked before the first fault ends the check.
+fn check_bounds(raw: &RawMqtt, findings: &mut Findings) -> Option<Bounds> {
+    let default = Bounds::default();
+    let mut count = |key, value, default, range| check_count(findings, key, value, default, range);
+    let max_bytes = count("outbox-max-bytes", raw.outbox_max_bytes, default.max_bytes, MAX_BYTES);
+    let max_messages = count(
+        "outbox-max-messages",
+        raw.outbox_max_messages,
+        default.max_messages,
+        MAX_MESSAGES,
+    );
+    let inbox_max_bytes = count(
+        "inbox-max-bytes",
+        raw.inbox_max_bytes,
+        default.inbox_max_bytes,
+        MAX_BYTES,
+    );
+    let inbox_max_messages = count(
+        "inbox-max-messages",
+        raw.inbox_max_messages,
+        default.inbox_max_messages,
+        MAX_MESSAGES,
+    );
+    let max_age = check_duration(
+        findings,
+        "outbox-max-age",
+        raw.outbox_max_age.as_deref(),
+        "14days",
+        MAX_AGE,
+    );
+    let when_full = findings.check(
+        "mqtt.outbox-when-full",
+        parse_when_full(raw.outbox_when_full.as_deref()),
+    );
+    Some(Bounds {
+        max_bytes: max_bytes?,
+        max_messages: max_messages?,
+        max_age: max_age?,
+        when_full: when_full?,
+        inbox_max_bytes: inbox_max_bytes?,
+        inbox_max_messages: inbox_max_messages?,
+    })
+}
+
+fn parse_when_full(text: Option<&str>) -> Result<WhenFull, String> {
+    match text {
+        None | Some("refuse") => Ok(WhenFull::Refuse),
+        Some("drop-oldest") => Ok(WhenFull::DropOldest),
+        Some(other) => Err(format!(
+            "{} is neither \"refuse\" nor \"drop-oldest\"",
+            foreign_text::value(other)
+        )),
+    }
 }
 
 /// Checks a duration, or takes the default.
