@@ -98,7 +98,7 @@ impl Certificate {
         };
         let now = is_set(clock).then(|| to_unix_seconds(clock.aws_now()));
         let path =
-            chain::build(&device, &parsed, now.unwrap_or_default()).map_err(|why| report_no_path(source, &why))?;
+            chain::build_path(&device, &parsed, now.unwrap_or_default()).map_err(|why| report_no_path(source, &why))?;
         let (not_before, not_after) = (
             to_system_time(device.validity().not_before.timestamp()),
             to_system_time(device.validity().not_after.timestamp()),

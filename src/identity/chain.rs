@@ -49,7 +49,7 @@ pub(super) fn find_unverified<'a>(
 ///
 /// # Errors
 /// If there are CA certificates and none of them has signed `leaf`.
-pub(super) fn build(leaf: &X509Certificate, pool: &[X509Certificate], now: i64) -> Result<Vec<usize>, String> {
+pub(super) fn build_path(leaf: &X509Certificate, pool: &[X509Certificate], now: i64) -> Result<Vec<usize>, String> {
     let mut path: Vec<usize> = Vec::new();
     let mut last = leaf;
     while path.len() < MAX_LENGTH && !is_root(last) {

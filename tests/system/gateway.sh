@@ -226,7 +226,7 @@ nobody_noticed() {
     old=$(main_process)
     before=$(wc -l <"$work/asked")
     "$@" >&2
-    within 30 another_process "$old"
+    within 30 is_restarted "$old"
     after=$(wc -l <"$work/asked")
     within 10 asked_more_than $((after + 100))
     failed=$(tail -n "+$((before + 1))" "$work/asked" | grep -vc '^ok$' || true)
@@ -236,7 +236,8 @@ nobody_noticed() {
 
 asked_more_than() { (($(wc -l <"$work/asked") > $1)); }
 main_process() { inside systemctl show --property=MainPID --value gatepost; }
-another_process() {
+# is_restarted OLD: gatepost is active with another main process than OLD.
+is_restarted() {
     local now
     now=$(main_process)
     [[ $now != 0 && $now != "$1" ]] && inside systemctl is-active --quiet gatepost
@@ -266,7 +267,7 @@ watchdog_restarts() {
     is_ready >&2
     old=$(main_process)
     inside systemctl kill --signal=STOP --kill-whom=main gatepost
-    within 60 another_process "$old"
+    within 60 is_restarted "$old"
     is_ready >&2
     in_shell "rm $drop_in && systemctl daemon-reload && systemctl restart gatepost"
     inside journalctl --quiet --boot --unit gatepost --output cat --grep 'Watchdog timeout' | tail -n 1

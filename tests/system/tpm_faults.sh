@@ -63,6 +63,7 @@ killed_with_a_silent_tpm() {
     [[ $(cat "$work/answer") == "$before" ]] || give_up "other credentials than before the kill: $(cut -c 1-100 "$work/answer")"
     is_ready
 }
+# main_process_changes OLD: there is another main process than OLD, which need not be ready.
 main_process_changes() {
     local now
     now=$(main_process)
@@ -85,7 +86,7 @@ tpm_arrives() {
     old=$(main_process)
     inside mv /root/gatepost.pin /etc/credstore.encrypted/gatepost.pin
     tpm_driver bind
-    within 180 another_process "$old"
+    within 180 is_restarted "$old"
     is_ready >&2
     inside journalctl --quiet --boot --unit gatepost-tpm-arrived --output cat | grep -o "Finished .*" | tail -n 1
 }

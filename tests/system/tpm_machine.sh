@@ -165,7 +165,7 @@ upgrade_brings_the_pins_socket() {
     old=$(main_process)
     has_the_pin_in_the_unit
     upgrade_to "$package" >&2
-    within 120 another_process "$old"
+    within 120 is_restarted "$old"
     is_ready >&2
     must_fail has_the_pin_in_the_unit
     inside systemctl is-active gatepost-pin.socket >&2

@@ -1,8 +1,8 @@
 //! Recognises a client's own messages when AWS sends them back, for subscriptions with No Local.
 //!
 //! To AWS the gateway is a single client, and AWS sends back everything that the gateway is subscribed to. So the messages of each client
-//! are counted by topic and payload, and as many equal messages are taken for its own. If another client has published an equal message
-//! meanwhile, the two cannot be told apart, and need not be.
+//! are counted by topic and payload, and that many equal messages from AWS are treated as its own. If another client has published an equal
+//! message meanwhile, the two cannot be told apart, and need not be: the client gets one of them either way.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// Maximum number of messages of each QoS that are remembered: a burst, or what accumulates while the gateway is offline.
 const MAX_MESSAGES: usize = 4096;
 /// A message at QoS 0 comes back within this time or not at all.
-const QOS_0_TIME: Duration = Duration::from_secs(30);
+const QOS_0_EXPIRY: Duration = Duration::from_secs(30);
 
 /// Messages of a client that AWS may send back. One at QoS 1 may come back at any time, so it is remembered until it does, or until
 /// newer ones displace it.
@@ -34,7 +34,7 @@ impl OwnMessages {
         let hash = self.hasher.hash_one((topic, payload));
         *self.counts.entry(hash).or_default() += 1;
         let displaced = if is_qos_0 {
-            self.at_qos_0.push_back((hash, now + QOS_0_TIME));
+            self.at_qos_0.push_back((hash, now + QOS_0_EXPIRY));
             let is_full = self.at_qos_0.len() > MAX_MESSAGES;
             is_full
                 .then(|| self.at_qos_0.pop_front())
@@ -50,7 +50,7 @@ impl OwnMessages {
         }
     }
 
-    /// Returns whether an incoming message is one of the client's own.
+    /// Returns whether an incoming message is one of the client's own. Messages that are no longer expected are forgotten first.
     pub(super) fn contains(&mut self, topic: &str, payload: &[u8], now: Instant) -> bool {
         while let Some((hash, _)) = self.at_qos_0.pop_front_if(|(_, until)| *until < now) {
             self.uncount(hash);
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn each_own_message_is_recognised_once() {
         let now = Instant::now();
-        let later = now + QOS_0_TIME + Duration::from_millis(1);
+        let later = now + QOS_0_EXPIRY + Duration::from_millis(1);
         let mut own = OwnMessages::default();
         own.add("a", b"1", false, now);
         own.add("a", b"1", false, now);
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_message_at_qos_1_that_does_not_come_back_keeps_none_at_qos_0() {
         let now = Instant::now();
-        let later = now + QOS_0_TIME + Duration::from_millis(1);
+        let later = now + QOS_0_EXPIRY + Duration::from_millis(1);
         let mut own = OwnMessages::default();
         own.add("a", b"refused", false, now);
         own.add("a", b"1", true, now);
