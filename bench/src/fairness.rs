@@ -25,11 +25,11 @@ const PACE: Pace = Pace {
     interval: Duration::from_millis(1),
 };
 
-/// The user of the looping program: an ID that no account has.
-const OTHER: u32 = 61009;
+/// The user of programs that are a load: an ID that no account has.
+pub(crate) const OTHER_USER: u32 = 61009;
 
 /// This program, by a link that the other user can follow even into a folder of root's, such as /root or that of `mktemp -d`.
-const OWN_PROGRAM: &str = "/proc/self/exe";
+pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// The loops: the words on this program's command line, and their descriptions.
 const LOOPS: [(&str, &str, &str); 3] = [
@@ -51,7 +51,7 @@ pub(crate) fn rows(socket: &Path) -> Result<Vec<Row>> {
         for _ in 0..ROUNDS {
             let mut storm = Command::new(OWN_PROGRAM);
             storm.arg("storm").arg(socket).args([connections, manner]);
-            let _storm = Process::spawn(storm.uid(OTHER).gid(OTHER), "gatepost")?;
+            let _storm = Process::spawn(storm.uid(OTHER_USER).gid(OTHER_USER), "gatepost")?;
             least.push(PACE.run(&floor.socket(), CREDENTIALS)?);
             ours.push(PACE.run(socket, CREDENTIALS)?);
         }

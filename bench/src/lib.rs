@@ -3,7 +3,7 @@
 //! - [`caller`], [`load`]: programs that send requests to the socket, one or several at a time
 //! - [`pace`]: a program that sends requests at fixed times, so that no stall goes unseen
 //! - [`storm`]: a program that sends requests as fast as it can
-//! - [`publishers`], [`mqtt_client`]: programs that publish; [`group_commit`], [`append`] and [`mosquitto`] are the comparisons
+//! - [`publishers`], [`mqtt_client`], [`mqtt_load`]: programs that publish; [`group_commit`], [`append`] and [`mosquitto`] are the comparisons
 //! - [`floor`]: the simplest server that sends the same response
 //! - [`start`], [`command`]: processes, from their start to a response or to their end
 //! - [`idle`], [`size`]: the resources of an idle daemon
@@ -20,6 +20,7 @@ pub mod idle;
 pub mod load;
 pub mod mosquitto;
 pub mod mqtt_client;
+pub mod mqtt_load;
 pub mod pace;
 pub mod publishers;
 pub mod sample;

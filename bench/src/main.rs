@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use bench::{floor, storm, table};
+use bench::{floor, mqtt_load, storm, table};
 
 const USAGE: &str = "\
 usage: bench socket SOCKET            latency of responses, compared with a minimal server (see `floor`)
@@ -36,6 +36,8 @@ usage: bench socket SOCKET            latency of responses, compared with a mini
                                       Mosquitto
        bench mqtt-out BROKERSOCKET SOCKET MQTTSOCKET FOLDER CONFIGURATION THING DAEMON...
                                       MQTT clients that receive, and the latency of credentials while others publish
+       bench mqtt-load MQTTSOCKET THING
+                                      generate load: MQTT clients publish as fast as possible
        bench fairness SOCKET          latency of responses while another user runs `storm` (as root)
        bench storm SOCKET CONNECTIONS keep|reconnect
                                       generate load: send requests as fast as possible, over connections that are kept,
@@ -103,6 +105,8 @@ fn main() -> Result<ExitCode> {
             // It runs until it is killed or fails: there is no value to match.
             match storm::run(Path::new(socket), connections.parse()?, *manner == "keep")? {}
         }
+        // It runs until it is killed or fails.
+        ["mqtt-load", socket, thing] => match mqtt_load::publish_forever(Path::new(socket), thing)? {},
         ["floor", socket, answer] => {
             // It runs until it is killed or fails.
             match floor::serve(Path::new(socket), Path::new(answer))? {}

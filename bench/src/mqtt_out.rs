@@ -4,20 +4,25 @@
 //! side that counts. That broker must save as seldom as the one beside (`--broker-saves seldom`): at every change it takes 0.4 ms for a
 //! message at QoS 1.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use bench::mosquitto::{Autosave, Mosquitto};
 use bench::mqtt_client::{MqttClient, Session};
+use bench::mqtt_load::PROGRAMS;
 use bench::pace::Pace;
 use bench::sample::{Sample, middle};
 use bench::start;
 use bench::table::{Budget, Figure, Row};
+use rig::process::{Process, Signal};
+use rig::user;
 
+use crate::fairness::{OTHER_USER, OWN_PROGRAM};
 use crate::mqtt::Mqtt;
 use crate::report::CREDENTIALS;
 
@@ -27,10 +32,6 @@ const LOADS: [(usize, usize); 3] = [(1, 2_000), (8, 2_000), (64, 1_000)];
 const CHUNK: usize = 50;
 /// Rounds of each load, the servers in turns. The median counts.
 const ROUNDS: usize = 3;
-/// Programs that publish while credentials are asked for: some wait for each PUBACK, some for none.
-const PUBLISHERS: usize = 8;
-/// Messages between two looks at whether to go on.
-const BATCH: usize = 200;
 const PACE: Pace = Pace {
     requests: 2_000,
     interval: Duration::from_millis(1),
@@ -112,62 +113,59 @@ impl MqttOut<'_> {
     }
 
     /// Measures the responses on the HTTP socket while programs publish as fast as they can: to gatepost, and to a Mosquitto, whose load
-    /// delays them only because the processors are busy.
+    /// delays them only because the processors are busy. Root's programs are the worst case, because only root's packets are not limited.
     fn credentials(&self) -> Result<Vec<Row>> {
         let ask = || PACE.run(self.mqtt.socket, CREDENTIALS);
-        let (mut quiet, mut loaded, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut quiet, mut unlimited, mut limited, mut beside) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             quiet.push(ask()?);
-            loaded.push(self.with_publishers(self.mqtt.mqtt_socket, ask)?);
+            unlimited.push(self.with_load(self.mqtt.mqtt_socket, None, ask)?);
+            if user::is_root() {
+                limited.push(self.with_load(self.mqtt.mqtt_socket, Some(OTHER_USER), ask)?);
+            }
             let folder = tempfile::tempdir_in(self.mqtt.folder)?;
             let mosquitto = Mosquitto::start(folder.path(), Autosave::EveryHalfHour)?;
-            beside.push(self.with_publishers(mosquitto.socket(), ask)?);
+            beside.push(self.with_load(mosquitto.socket(), None, ask)?);
         }
         let rows = [50, 99].map(|percent| {
-            let figure = |rounds: &[Sample]| Figure::Time(middle(rounds, |round| round.percentile(percent)));
-            let row = |what: String, value: &[Sample], floor: Option<&[Sample]>| Row {
-                what,
-                value: figure(value),
-                floor: floor.map(figure),
-                budget: Budget::None,
+            let row = |what: String, value: &[Sample], floor: Option<&[Sample]>| {
+                let figure = |rounds: &[Sample]| Figure::Time(middle(rounds, |round| round.percentile(percent)));
+                (!value.is_empty()).then(|| Row {
+                    what,
+                    value: figure(value),
+                    floor: floor.map(figure),
+                    budget: Budget::None,
+                })
             };
             [
                 row(format!("credentials without MQTT publishers, p{percent}"), &quiet, None),
                 row(
-                    format!("  beside {PUBLISHERS} publishers, beside those of a mosquitto"),
-                    &loaded,
+                    format!("  beside {PROGRAMS} publishers, beside those of a mosquitto"),
+                    &unlimited,
                     Some(&beside),
+                ),
+                row(
+                    format!("  beside {PROGRAMS} publishers of another user, beside none"),
+                    &limited,
+                    Some(&quiet),
                 ),
             ]
         });
-        Ok(rows.into_iter().flatten().collect())
+        Ok(rows.into_iter().flatten().flatten().collect())
     }
 
-    fn with_publishers<T>(&self, socket: &Path, act: impl FnOnce() -> Result<T>) -> Result<T> {
-        let over = AtomicBool::new(false);
-        let publish = |program: usize| {
-            let topic = format!("{}/data/{program}", self.mqtt.thing);
-            let mut client = MqttClient::connect(socket, &format!("load-{program}"), Session::Clean)?;
-            while !over.load(Ordering::Relaxed) {
-                match program % 2 {
-                    0 => client.publish_in_a_window(&topic, BATCH)?,
-                    _ => client.publish_at_qos_0(&topic, BATCH)?,
-                };
-            }
-            anyhow::Ok(())
-        };
-        thread::scope(|scope| {
-            let publish = &publish;
-            let threads: Vec<_> = (0..PUBLISHERS)
-                .map(|program| scope.spawn(move || publish(program)))
-                .collect();
-            let outcome = act();
-            over.store(true, Ordering::Relaxed);
-            for thread in threads {
-                thread.join().map_err(|_| anyhow!("a program panicked"))??;
-            }
-            outcome
-        })
+    /// Measures something while programs publish, as another user if there is one.
+    fn with_load<T>(&self, socket: &Path, uid: Option<u32>, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mut load = Command::new(OWN_PROGRAM);
+        load.arg("mqtt-load").arg(socket).arg(self.mqtt.thing);
+        if let Some(uid) = uid {
+            load.uid(uid).gid(uid);
+        }
+        let mut load = Process::spawn(&mut load, "gatepost")?;
+        let outcome = act()?;
+        // Fails if the publishers have ended by themselves.
+        load.signal(Signal::TERM).with_context(|| load.log())?;
+        Ok(outcome)
     }
 }
 
