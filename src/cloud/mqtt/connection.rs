@@ -137,20 +137,31 @@ impl Connection {
                     "AWS does not read the packets that gatepost sends".into(),
                 ));
             }
+            if let Some(outcome) = self.next_arrived() {
+                return outcome;
+            }
+            if self.protocol_error.is_none() {
+                self.progress().await?;
+            }
+        }
+    }
+
+    /// Returns the next event of the bytes that have been read already, `None` if there is none yet.
+    pub fn next_arrived(&mut self) -> Option<Result<Event, Lost>> {
+        while self.protocol_error.is_none() {
             match self.next_packet() {
                 Ok(Some(incoming)) => match event::convert(incoming) {
-                    Some(outcome) => return outcome,
+                    Some(outcome) => return Some(outcome),
                     None => continue,
                 },
-                Ok(None) => {}
+                Ok(None) => break,
                 Err(error) => {
                     self.put_disconnect(error.code);
                     self.protocol_error = Some((error, Instant::now() + DISCONNECT_TIMEOUT));
-                    continue;
                 }
             }
-            self.progress().await?;
         }
+        None
     }
 
     /// Takes the next complete packet from the input buffer.

@@ -23,6 +23,9 @@ use crate::status::SessionPhase;
 /// Longest wait for outstanding acknowledgements before the connection is closed.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Maximum number of events that are handled before anything else gets its turn.
+const MAX_TOGETHER: usize = 64;
+
 /// Reason why the use of a connection ended.
 pub(super) enum End {
     /// The connection was lost after this time.
@@ -77,12 +80,11 @@ pub(super) async fn use_connection(
             session.reporters.asked_again();
         }
         tokio::select! {
-            event = connection.next() => match event {
-                Ok(event) => if session.traffic.handle(event, &mut connection, thing_name).await {
-                    report_standing_problem(session, thing_name);
-                },
-                Err(lost) => return handle_loss(session, lost, since, identity).await,
-            },
+            event = connection.next() => {
+                if let Err(lost) = handle_arrived(session, event, &mut connection, thing_name).await {
+                    return handle_loss(session, lost, since, identity).await;
+                }
+            }
             next = publisher::next::next(&mut session.traffic.publisher) => {
                 session.traffic.send(next, &mut connection).await
             }
@@ -142,6 +144,36 @@ pub(super) async fn use_connection(
             }
         }
     }
+}
+
+/// Handles an event, and those of the packets that have arrived with it, so that their messages reach the inbox together: to wake up the
+/// local thread costs as much as several messages do.
+async fn handle_arrived(
+    session: &mut Session,
+    first: Result<Event, Lost>,
+    connection: &mut Connection,
+    thing_name: &str,
+) -> Result<(), Lost> {
+    let (mut next, mut handled, mut has_changed, mut outcome) = (Some(first), 0, false, Ok(()));
+    while let Some(event) = next {
+        match event {
+            Ok(event) => has_changed |= session.traffic.handle(event, connection, thing_name).await,
+            Err(lost) => {
+                outcome = Err(lost);
+                break;
+            }
+        }
+        handled += 1;
+        next = match handled < MAX_TOGETHER {
+            true => connection.next_arrived(),
+            false => None,
+        };
+    }
+    session.traffic.subscriber.inbound.pass_on();
+    if has_changed {
+        report_standing_problem(session, thing_name);
+    }
+    outcome
 }
 
 /// Announces that the gateway goes offline, and closes the connection. If the announcement cannot be sent, AWS publishes the will.

@@ -33,7 +33,7 @@ const NOT_TAKEN: ReasonCode = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
 #[derive(Debug)]
 pub(super) struct Inbound {
     events: mpsc::Sender<SessionEvent>,
-    /// Events that the inbox has no room for. The number of messages at QoS 1 is limited by [`MAX_UNACKNOWLEDGED`].
+    /// Events that the inbox does not have yet. The number of messages at QoS 1 is limited by [`MAX_UNACKNOWLEDGED`].
     waiting: VecDeque<SessionEvent>,
     /// Messages in the order of arrival, in which they must be acknowledged (MQTT 5.0, 4.6).
     unacknowledged: VecDeque<Unacknowledged>,
@@ -81,7 +81,7 @@ impl Inbound {
             .retain(|event| !matches!(event, SessionEvent::Message(_, guard) if guard.connection_lost()));
     }
 
-    /// Passes a message to the inbox.
+    /// Queues a message for the inbox, which gets it with the next call of [`pass_on`](Self::pass_on).
     pub(super) fn received(&mut self, packet_id: Option<u16>, message: Received) {
         let guard = match packet_id {
             Some(packet_id) => {
@@ -90,24 +90,14 @@ impl Inbound {
             }
             None => AckGuard::none(),
         };
-        let event = SessionEvent::Message(message, guard);
-        self.send_waiting();
-        let unsent = match self.waiting.is_empty() {
-            true => self
-                .events
-                .try_send(event)
-                .err()
-                .map(mpsc::error::TrySendError::into_inner),
-            false => Some(event),
-        };
-        let Some(event) = unsent else { return };
         // A message at QoS 0 may be lost, and must not fill the memory if messages arrive too fast.
-        match event {
-            SessionEvent::Message(message, _) if packet_id.is_none() && !self.has_room_for_qos0() => {
-                self.log_lost(&message.topic, "too many wait for the programs");
+        if packet_id.is_none() && !self.has_room_for_qos0() {
+            self.pass_on();
+            if !self.has_room_for_qos0() {
+                return self.log_lost(&message.topic, "too many wait for the programs");
             }
-            event => self.waiting.push_back(event),
         }
+        self.waiting.push_back(SessionEvent::Message(message, guard));
     }
 
     /// Returns whether a message at QoS 0 may wait for the inbox. Retained messages arrive right after SUBACK, and must not be lost because
@@ -120,8 +110,8 @@ impl Inbound {
         self.waiting.len() < MAX_WAITING && self.waiting.iter().map(size).sum::<usize>() < MAX_WAITING_BYTES
     }
 
-    /// Sends waiting events, as far as the inbox has room.
-    fn send_waiting(&mut self) {
+    /// Passes queued events to the inbox, as far as it has room. [`acknowledgements`](Self::acknowledgements) passes on the rest.
+    pub(super) fn pass_on(&mut self) {
         while let Some(event) = self.waiting.pop_front() {
             if let Err(error) = self.events.try_send(event) {
                 return self.waiting.push_front(error.into_inner());
@@ -163,7 +153,7 @@ impl Inbound {
     /// Passes an event other than a message to the inbox.
     pub(super) fn tell(&mut self, event: SessionEvent) {
         self.waiting.push_back(event);
-        self.send_waiting();
+        self.pass_on();
     }
 
     /// Sends waiting events as the inbox gets room, and returns the messages to acknowledge, with the code of each. Cancel

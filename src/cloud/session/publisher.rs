@@ -58,6 +58,8 @@ pub struct Publisher {
     /// Page of messages that is being read from the outbox.
     requested: Option<oneshot::Receiver<Result<Vec<Outgoing>, StoreError>>>,
     fetched: VecDeque<Outgoing>,
+    /// Whether the outbox had nothing to send when it was last read, and nothing has changed since.
+    is_drained: bool,
     /// Messages that earlier connections left unanswered; others are sent before them.
     deferred: VecDeque<Outgoing>,
     /// Next message at QoS 0.
@@ -123,6 +125,7 @@ impl Publisher {
             window: 0,
             requested: None,
             fetched: VecDeque::new(),
+            is_drained: false,
             deferred: VecDeque::new(),
             waiting: None,
             buffer_is_full: false,
@@ -229,6 +232,7 @@ impl Publisher {
                 "outbox: message {id} on {topic} is parked: {reason}; next: gatepost outbox show {id}{more}"
             );
         });
+        self.is_drained = false;
         self.outbox.park(message, reason).await;
     }
 }

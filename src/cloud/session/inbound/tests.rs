@@ -55,6 +55,7 @@ async fn a_skipped_message_is_acknowledged_in_order() {
     let (sender, mut events) = mpsc::channel(2);
     let mut inbound = Inbound::new(sender);
     inbound.received(Some(1), message());
+    inbound.pass_on();
     inbound.skipped(Some(2), "t", "too large");
     inbound.skipped(None, "t", "too large");
     let first = events.recv().await;
@@ -96,6 +97,7 @@ async fn a_message_is_refused_unless_a_program_or_the_disk_has_it() {
     ];
     for (packet_id, (holders, code)) in (1..).zip(cases) {
         inbound.received(Some(packet_id), message());
+        inbound.pass_on();
         let guard = next_guard(&mut events).await;
         for takes in holders {
             let clone = guard.clone();
@@ -135,6 +137,7 @@ async fn messages_are_acknowledged_in_the_order_of_arrival() {
     inbound.disconnected();
     taken.clear();
     inbound.received(Some(9), message());
+    inbound.pass_on();
     next_guard(&mut events).await.mark_taken();
     assert_eq!(inbound.acknowledgements().await, [success(9)]);
 }
@@ -147,6 +150,9 @@ async fn what_programs_acknowledge_together_is_acknowledged_to_aws_together() {
     for packet_id in ids.clone() {
         inbound.received(Some(packet_id), message());
     }
+    assert!(events.is_empty(), "they are passed on together");
+    inbound.pass_on();
+    assert_eq!(events.len(), 100);
     let mut guards = Vec::new();
     for _ in ids.clone() {
         guards.push(next_guard(&mut events).await);

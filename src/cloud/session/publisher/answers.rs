@@ -25,6 +25,8 @@ pub(in crate::cloud::session) async fn handle_answer(publisher: &mut Publisher, 
         None => return,
     };
     publisher.unacknowledged.answered(message.id);
+    // Messages that wait for this one may be sent now.
+    publisher.is_drained = false;
     if !reason.code.is_failure() {
         publisher.failures = 0;
         publisher.tries.remove(&message.id);

@@ -43,6 +43,7 @@ pub(in crate::cloud::session) async fn handle_disconnect(
     }
     // The outbox counts fetched messages as sent, and returns them again.
     publisher.requested = None;
+    publisher.is_drained = false;
     publisher.fetched.clear();
     publisher.deferred.clear();
     publisher.in_flight.clear();

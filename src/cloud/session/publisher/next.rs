@@ -52,6 +52,7 @@ pub(in crate::cloud::session) async fn next(publisher: &mut Publisher) -> Next {
         news,
         requested,
         fetched,
+        is_drained,
         not_before,
         ..
     } = publisher;
@@ -64,10 +65,10 @@ pub(in crate::cloud::session) async fn next(publisher: &mut Publisher) -> Next {
             sleep_until(time).await;
         }
         match deferred {
-            None => fetch(outbox, news, requested, fetched).await,
+            None => fetch(outbox, news, requested, fetched, is_drained).await,
             Some(None) => return Next::Deferred,
             Some(Some(until)) => tokio::select! {
-                () = fetch(outbox, news, requested, fetched) => {}
+                () = fetch(outbox, news, requested, fetched, is_drained) => {}
                 () = sleep_until(until) => return Next::Deferred,
             },
         }
@@ -102,8 +103,16 @@ async fn fetch(
     news: &mut watch::Receiver<()>,
     requested: &mut Option<oneshot::Receiver<Result<Vec<Outgoing>, StoreError>>>,
     fetched: &mut VecDeque<Outgoing>,
+    is_drained: &mut bool,
 ) {
     while fetched.is_empty() {
+        if *is_drained {
+            // Each packet from AWS cancels this wait, and must not cost a question to the store's thread.
+            if news.changed().await.is_err() {
+                pending::<()>().await;
+            }
+            *is_drained = false;
+        }
         let Some(page) = requested else {
             news.borrow_and_update();
             match outbox.take(PAGE.0, PAGE.1).await {
@@ -115,14 +124,13 @@ async fn fetch(
         let page = page.await;
         *requested = None;
         match page {
-            Ok(Ok(page)) if page.is_empty() => {
-                if news.changed().await.is_err() {
-                    pending::<()>().await;
-                }
-            }
+            Ok(Ok(page)) if page.is_empty() => *is_drained = true,
             Ok(Ok(page)) => fetched.extend(page),
             // The store reports the reason in the status.
             Ok(Err(_)) | Err(_) => sleep(RETRY).await,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
