@@ -6,9 +6,18 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::local::limits::{Admission, HTTP_SLOTS, OccupiedSlot, Origin, Slots, admit};
+
+/// Why a connection must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// Another connection needs its slot, or its caller must be identified again.
+    Evicted,
+    /// The daemon ends.
+    ShuttingDown,
+}
 
 /// An open connection.
 #[derive(Debug)]
@@ -18,7 +27,9 @@ pub struct Connection {
     last_request: Cell<u64>,
     is_busy: Cell<bool>,
     has_requested: Cell<bool>,
-    eviction: Notify,
+    end: Cell<Option<ConnectionEnd>>,
+    /// Notified when the connection must end. Its protocol may use it too, so that an idle connection waits for one thing only.
+    signal: Rc<Notify>,
 }
 
 impl Connection {
@@ -32,9 +43,29 @@ impl Connection {
         self.is_busy.get()
     }
 
-    /// Waits until this connection is evicted.
-    pub async fn evicted(&self) {
-        self.eviction.notified().await;
+    /// Returns why this connection must end, if it must.
+    pub fn end(&self) -> Option<ConnectionEnd> {
+        self.end.get()
+    }
+
+    /// Waits until this connection must end. Cancel safe.
+    pub async fn ending(&self) -> ConnectionEnd {
+        loop {
+            if let Some(end) = self.end() {
+                return end;
+            }
+            self.signal.notified().await;
+        }
+    }
+
+    /// Returns what is notified when this connection must end.
+    pub fn signal(&self) -> &Rc<Notify> {
+        &self.signal
+    }
+
+    fn set_end(&self, end: ConnectionEnd) {
+        self.end.set(Some(end));
+        self.signal.notify_one();
     }
 }
 
@@ -44,8 +75,8 @@ pub struct Connections {
     slots: &'static Slots,
     all: Rc<RefCell<Vec<Rc<Connection>>>>,
     request_count: Rc<Cell<u64>>,
-    /// Becomes true at the end of the daemon.
-    shutdown: watch::Sender<bool>,
+    /// Whether the daemon ends.
+    is_finishing: Rc<Cell<bool>>,
     closed: Rc<Notify>,
 }
 
@@ -63,7 +94,7 @@ impl Connections {
             slots,
             all: Rc::default(),
             request_count: Rc::default(),
-            shutdown: watch::Sender::default(),
+            is_finishing: Rc::default(),
             closed: Rc::default(),
         }
     }
@@ -78,7 +109,8 @@ impl Connections {
             last_request: Cell::new(self.next_number()),
             is_busy: Cell::new(false),
             has_requested: Cell::new(false),
-            eviction: Notify::new(),
+            end: Cell::new(self.is_finishing.get().then_some(ConnectionEnd::ShuttingDown)),
+            signal: Rc::default(),
         });
         connections.push(connection.clone());
         Some(ConnectionSlot {
@@ -90,13 +122,16 @@ impl Connections {
     /// Closes every connection once it is idle. Its caller connects again, and is then identified by the present rules.
     pub fn renew(&self) {
         for connection in self.all.borrow().iter() {
-            connection.eviction.notify_one();
+            connection.set_end(ConnectionEnd::Evicted);
         }
     }
 
     /// Lets every connection finish its open request, and waits until all of them are closed.
     pub async fn finish(&self) {
-        self.shutdown.send_replace(true);
+        self.is_finishing.set(true);
+        for connection in self.all.borrow().iter() {
+            connection.set_end(ConnectionEnd::ShuttingDown);
+        }
         while !self.all.borrow().is_empty() {
             self.closed.notified().await;
         }
@@ -127,7 +162,7 @@ fn evict_idlest(slots: &Slots, connections: &mut Vec<Rc<Connection>>, origin: &O
     match admission {
         Admission::Enter => true,
         Admission::Replace(index) => {
-            connections.swap_remove(index).eviction.notify_one();
+            connections.swap_remove(index).set_end(ConnectionEnd::Evicted);
             true
         }
         Admission::Refuse => false,
@@ -167,25 +202,6 @@ impl ConnectionSlot {
         connection.origin.replace(origin);
         all.push(connection);
         has_room.then_some(()).ok_or(NoSlotError)
-    }
-
-    /// Waits until the daemon ends.
-    pub async fn shutting_down(&self) {
-        // The sender lives in `self`, so this cannot fail.
-        let _ = self
-            .connections
-            .shutdown
-            .subscribe()
-            .wait_for(|shutdown| *shutdown)
-            .await;
-    }
-
-    /// Does the same as [`shutting_down`](Self::shutting_down) without borrowing the slot.
-    pub fn shutdown(&self) -> impl Future<Output = ()> + use<> {
-        let mut shutdown = self.connections.shutdown.subscribe();
-        async move {
-            let _ = shutdown.wait_for(|shutdown| *shutdown).await;
-        }
     }
 
     /// Marks the connection as busy until the guard is dropped.

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
-use super::connections::{ConnectionSlot, NoSlotError};
+use super::connections::{ConnectionEnd, ConnectionSlot, NoSlotError};
 use super::server::Listener;
 use crate::local::http::{Response, ResponseBody};
 
@@ -54,8 +54,10 @@ async fn wait_for_request<L: HttpListener>(listener: &L, stream: &L::Stream, slo
         // In this order, so that a request that has arrived is answered before the connection is evicted.
         biased;
         outcome = readable.as_mut() => outcome.is_ok(),
-        () = slot.connection.evicted() => false,
-        () = slot.shutting_down() => timeout(FIRST_REQUEST_TIMEOUT, readable).await.is_ok(),
+        end = slot.connection.ending() => match end {
+            ConnectionEnd::Evicted => false,
+            ConnectionEnd::ShuttingDown => timeout(FIRST_REQUEST_TIMEOUT, readable).await.is_ok(),
+        },
         () = sleep(HEAD_TIMEOUT) => false,
     }
 }
@@ -87,28 +89,27 @@ pub async fn serve_http<L: HttpListener>(listener: Rc<L>, stream: L::Stream, mut
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let mut connection = pin!(protocol().serve_connection(TokioIo::new(Box::pin(stream)), service));
-    let outcome = tokio::select! {
+    let ended = tokio::select! {
         // In this order, so that a request that has arrived is answered before the connection is evicted.
         biased;
-        outcome = connection.as_mut() => outcome,
-        () = slot.connection.evicted() => {
-            if !slot.connection.is_busy() {
+        outcome = connection.as_mut() => Some(outcome),
+        end = slot.connection.ending() => match end {
+            ConnectionEnd::Evicted if !slot.connection.is_busy() => {
                 return log::debug!("{}: an idle connection of {peer} was evicted", L::NAME);
             }
-            // A request has come since the eviction: it is answered first.
+            // A new connection gets a moment for its first request.
+            ConnectionEnd::ShuttingDown if !slot.connection.has_requested() => {
+                timeout(FIRST_REQUEST_TIMEOUT, connection.as_mut()).await.ok()
+            }
+            ConnectionEnd::Evicted | ConnectionEnd::ShuttingDown => None,
+        }
+    };
+    let outcome = match ended {
+        Some(outcome) => outcome,
+        None => {
+            // The responses that are due are sent first.
             connection.as_mut().graceful_shutdown();
             connection.await
-        }
-        () = slot.shutting_down() => {
-            // A new connection gets a moment for its first request; the others get the responses that are due.
-            let is_new = !slot.connection.has_requested();
-            match if is_new { timeout(FIRST_REQUEST_TIMEOUT, connection.as_mut()).await.ok() } else { None } {
-                Some(outcome) => outcome,
-                None => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
         }
     };
     if let Err(error) = outcome {

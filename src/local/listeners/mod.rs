@@ -14,7 +14,7 @@ mod socket_file;
 mod unix;
 
 pub use accept_status::AcceptStatus;
-pub use connections::{ConnectionSlot, Connections};
+pub use connections::{ConnectionEnd, ConnectionSlot, Connections};
 pub use loopback::listen_on_loopback;
 pub use mqtt::{listen_for_mqtt, mqtt_socket_path};
 pub use server::accept_connections;

@@ -149,8 +149,7 @@ impl Listener for MqttSocket {
         // Nothing is spent on a connection before it has sent something.
         let is_readable = tokio::select! {
             readable = timeout(CONNECT_TIMEOUT, stream.readable()) => matches!(readable, Ok(Ok(()))),
-            () = slot.connection.evicted() => false,
-            () = slot.shutdown() => false,
+            _ = slot.connection.ending() => false,
         };
         if !is_readable {
             return;

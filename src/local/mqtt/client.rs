@@ -30,8 +30,8 @@ impl Client {
         Self {
             context,
             server: Server::new(ServerOptions::default(), Instant::now()),
+            mailbox: Rc::new(Mailbox::new(slot.connection.signal().clone())),
             slot,
-            mailbox: Rc::default(),
             session: None,
             identity,
         }

@@ -1,7 +1,7 @@
 //! Drives one connection: reads bytes, handles packets, and writes the responses.
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use std::time::Duration;
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::client::Client;
 use super::ending::end;
 use super::identity::Identity;
 use super::write_timer::WriteTimer;
 use crate::local::context::ApiContext;
-use crate::local::listeners::ConnectionSlot;
+use crate::local::listeners::{ConnectionEnd, ConnectionSlot};
 use crate::mqtt::{Action, Close, MAX_OUTPUT, MAX_PACKET, ReasonCode};
 
 /// Number of bytes per read. The buffer is on the stack, so an idle connection has none.
@@ -32,6 +32,13 @@ enum Turn {
     More,
     /// The connection has ended.
     End(Option<Box<Close>>),
+}
+
+/// What the packets that have arrived lead to.
+enum Step {
+    Turn(Turn),
+    /// CONNECT, SUBSCRIBE or UNSUBSCRIBE, whose answer may take a while.
+    Request(Box<Action>),
 }
 
 /// The outcome of waiting for the socket.
@@ -51,28 +58,44 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut client = Box::new(Client::new(context, identity, slot));
     async move {
         let close = drive(&mut client, &mut stream).await;
-        // The last packet to the client, which need not read it.
-        let last = Box::pin(async {
-            let output = client.server.output().split();
-            stream.write_all(&output).await?;
-            stream.shutdown().await
-        });
-        let _ = timeout(CLOSE_TIMEOUT, last).await;
-        end(*client, close);
+        // On the heap, so that an idle connection has no room for its end.
+        Box::pin(close_stream(client, stream, close)).await;
     }
 }
 
+/// Sends the client the last packet, which it need not read, and cleans up.
+async fn close_stream<S: AsyncRead + AsyncWrite + Unpin>(
+    mut client: Box<Client>,
+    mut stream: S,
+    close: Option<Box<Close>>,
+) {
+    let last = async {
+        let output = client.server.output().split();
+        stream.write_all(&output).await?;
+        stream.shutdown().await
+    };
+    let _ = timeout(CLOSE_TIMEOUT, last).await;
+    end(*client, close.map(|close| *close));
+}
+
 /// Drives the connection until it ends. Returns `None` if CONNECT was refused.
-async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &mut S) -> Option<Close> {
+async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &mut S) -> Option<Box<Close>> {
     let mut input = BytesMut::new();
     let mut timer = WriteTimer::default();
-    let connection = client.slot.connection.clone();
-    let ending = client.slot.shutdown();
-    let mut ending = pin!(ending);
-    let mut evicted = pin!(async move { connection.evicted().await });
     let signal = client.mailbox.signal.clone();
-    let mut busy = None;
+    let (mut alarm, mut busy) = (None, None);
     loop {
+        // Before anything else, so that a client that never stops sending does not keep its connection.
+        if let Some(end) = client.slot.connection.end() {
+            let (code, words) = match end {
+                ConnectionEnd::ShuttingDown => (
+                    ReasonCode::SERVER_SHUTTING_DOWN,
+                    "gatepost is ending; it is usually restarted",
+                ),
+                ConnectionEnd::Evicted => (ReasonCode::SERVER_BUSY, "others need the connection"),
+            };
+            return Some(Box::new(client.server.disconnect(code, Some(words))));
+        }
         let turn = turn(client, &mut input).await;
         match turn {
             Turn::More if busy.is_none() => busy = Some(client.context.mqtt.turns.begin()),
@@ -81,7 +104,7 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
         }
         timer.observe(!client.server.output().is_empty(), Instant::now());
         match turn {
-            Turn::End(close) => return close.map(|close| *close),
+            Turn::End(close) => return close,
             // Lets other tasks run; the output is written meanwhile.
             Turn::More if client.server.output().len() <= MAX_OUTPUT => {
                 yield_now().await;
@@ -101,21 +124,13 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
         let (deadline, reads) = (next_deadline(client, timer), reads(client, &input));
         let transfer = transfer(stream, &mut input, client.server.output(), reads);
         let transfer = tokio::select! {
-            // In this order: neither a client that never stops sending nor a deadline that has passed meanwhile wins over what comes
-            // before it.
+            // In this order: a deadline that has passed meanwhile does not win over what has arrived.
             biased;
-            () = ending.as_mut() => {
-                let words = "gatepost is ending; it is usually restarted";
-                return Some(client.server.disconnect(ReasonCode::SERVER_SHUTTING_DOWN, Some(words)));
-            }
-            () = evicted.as_mut() => {
-                return Some(client.server.disconnect(ReasonCode::SERVER_BUSY, Some("others need the connection")));
-            }
             transfer = transfer => transfer,
             () = signal.notified() => continue,
-            () = async { match deadline { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
+            () = wait_until(&mut alarm, deadline) => {
                 match check_time(client, timer) {
-                    Some(close) => return Some(close),
+                    Some(close) => return Some(Box::new(close)),
                     None => continue,
                 }
             }
@@ -128,53 +143,77 @@ async fn drive<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client, stream: &
             Ok(Transfer::Read(1..)) => {}
             Ok(Transfer::Read(0)) | Err(_) => {
                 client.server.output().clear();
-                return Some(client.server.lost());
+                return Some(Box::new(client.server.lost()));
             }
         }
     }
 }
 
+/// Waits until the deadline, if there is one. The timer is on the heap, because most idle connections need none, and is used again.
+async fn wait_until(alarm: &mut Option<Pin<Box<Sleep>>>, deadline: Option<Instant>) {
+    let Some(deadline) = deadline else {
+        *alarm = None;
+        return std::future::pending().await;
+    };
+    let alarm = alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+    if alarm.deadline() != deadline {
+        alarm.as_mut().reset(deadline);
+    }
+    alarm.as_mut().await;
+}
+
 /// Handles the packets that have arrived, and sends what is due.
 async fn turn(client: &mut Client, input: &mut BytesMut) -> Turn {
     let mut packets = 0;
-    let most = client.context.mqtt.turns.packets();
-    loop {
-        let now = Instant::now();
-        if let Some(close) = client.send_due(now) {
-            return Turn::End(Some(Box::new(close)));
-        }
-        if let Some(session) = &mut client.session
-            && session.deliveries.has_done()
-        {
-            Box::pin(session.delete_stored()).await;
-        }
-        if client.is_paused(now) {
-            return Turn::Idle;
-        }
-        let Some(action) = client.server.next(input, now) else {
-            break;
-        };
-        packets += cost(&action);
-        match action {
-            Action::Publish(publish) => client.publish(publish),
-            Action::Acknowledged(packet_id, code) => client.acknowledge(packet_id, code),
-            Action::Close(close) => return Turn::End(Some(close)),
+    let turn = loop {
+        match handle_packets(client, input, &mut packets) {
+            Step::Turn(turn) => break turn,
             // On the heap, so that an idle connection has no room for what few packets ask for.
-            action => {
-                if !Box::pin(client.handle_request(action)).await {
+            Step::Request(action) => {
+                if !Box::pin(client.handle_request(*action)).await {
                     return Turn::End(None);
                 }
             }
         }
-        if packets >= most {
-            client.pace(packets, now);
-            return Turn::More;
-        }
-    }
+    };
     if packets > 0 {
         client.pace(packets, Instant::now());
     }
-    Turn::Idle
+    if let Some(session) = &mut client.session {
+        // Each acknowledgement by itself would wake up the cloud thread or the messages thread.
+        session.deliveries.release();
+        if session.deliveries.has_done() {
+            Box::pin(session.delete_stored()).await;
+        }
+    }
+    turn
+}
+
+/// Handles packets until one needs an answer that may take a while, or the turn ends. Counts them.
+fn handle_packets(client: &mut Client, input: &mut BytesMut, packets: &mut u32) -> Step {
+    let most = client.context.mqtt.turns.packets();
+    loop {
+        let now = Instant::now();
+        if let Some(close) = client.send_due(now) {
+            return Step::Turn(Turn::End(Some(Box::new(close))));
+        }
+        if client.is_paused(now) {
+            return Step::Turn(Turn::Idle);
+        }
+        if *packets >= most {
+            return Step::Turn(Turn::More);
+        }
+        let Some(action) = client.server.next(input, now) else {
+            return Step::Turn(Turn::Idle);
+        };
+        *packets += cost(&action);
+        match action {
+            Action::Publish(publish) => client.publish(publish),
+            Action::Acknowledged(packet_id, code) => client.acknowledge(packet_id, code),
+            Action::Close(close) => return Step::Turn(Turn::End(Some(close))),
+            request => return Step::Request(Box::new(request)),
+        }
+    }
 }
 
 /// Returns the number of units by which a packet counts towards its turn and the rate of its account: each filter costs as much as a packet.

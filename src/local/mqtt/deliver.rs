@@ -36,6 +36,8 @@ pub(super) struct Deliveries {
     in_flight: HashMap<u16, InFlight>,
     /// Messages that the session has stored.
     stored: StoredMessages,
+    /// Acknowledgements to AWS that the client's own have released.
+    taken: Vec<AckGuard>,
     /// The inbox's number of dropped messages when it was last read.
     dropped: u64,
 }
@@ -48,6 +50,7 @@ impl Deliveries {
         Self {
             in_flight: HashMap::new(),
             stored,
+            taken: Vec::new(),
             dropped: 0,
         }
     }
@@ -162,8 +165,14 @@ impl Deliveries {
         if !code.is_failure() {
             in_flight.ack.mark_taken();
         }
+        self.taken.push(in_flight.ack);
         // A message that the client refuses is not sent again (MQTT-4.4.0-2).
         self.stored.done.extend(in_flight.stored);
+    }
+
+    /// Passes the acknowledgements on to AWS, all at once.
+    pub(super) fn release(&mut self) {
+        self.taken = Vec::new();
     }
 
     /// Whether there are stored messages to delete.

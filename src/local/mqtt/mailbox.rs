@@ -19,6 +19,14 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
+    /// Creates an empty mailbox of the connection that waits for `signal`.
+    pub(super) fn new(signal: Rc<Notify>) -> Self {
+        Self {
+            signal,
+            ..Self::default()
+        }
+    }
+
     /// Reports the outcome of a message.
     pub(super) fn report_stored(&self, packet_id: u16, outcome: Result<(), SubmitError>) {
         self.stored.borrow_mut().push((packet_id, outcome));

@@ -79,9 +79,28 @@ async fn renewed_connections_are_evicted_once() {
     connections.renew();
     let later = connections.enter(Origin::User(3)).unwrap();
     for asked in [&quiet, &busy] {
-        asked.connection.evicted().await;
+        assert_eq!(asked.connection.ending().await, ConnectionEnd::Evicted);
     }
-    let waiting = later.connection.evicted();
-    let outcome = tokio::time::timeout(std::time::Duration::ZERO, waiting).await;
-    assert!(outcome.is_err(), "a later connection stays");
+    assert_eq!(later.connection.end(), None, "a later connection stays");
+}
+
+#[tokio::test]
+async fn every_connection_learns_that_the_daemon_ends() {
+    let connections = Connections::default();
+    let enter = |uid| connections.enter(Origin::User(uid)).unwrap();
+    let (idle, evicted, waiting) = (enter(1), enter(2), enter(3));
+    connections.renew();
+    let task = waiting.connection.clone();
+    assert_eq!(task.ending().await, ConnectionEnd::Evicted);
+    let mut finish = std::pin::pin!(connections.finish());
+    tokio::select! {
+        biased;
+        () = finish.as_mut() => panic!("connections are open"),
+        () = std::future::ready(()) => {}
+    }
+    let late = enter(4);
+    for slot in [idle, evicted, waiting, late] {
+        assert_eq!(slot.connection.ending().await, ConnectionEnd::ShuttingDown);
+    }
+    finish.await;
 }

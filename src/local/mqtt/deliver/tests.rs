@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::super::testing::{connected_server, receive, sent};
 use super::*;
-use crate::messages::{Properties, Received};
+use crate::messages::{AckOutcome, Properties, Received};
 use crate::mqtt::Packet;
 use crate::mqtt::packet::{Acknowledgement, Publish};
 
@@ -163,4 +163,26 @@ fn a_client_is_late_with_messages_that_aws_waits_for() {
     let one = queued(Some((1, 0)), None, 1);
     assert!(send(&mut stored, &mut server, one, Qos::AtLeastOnce).0.is_ok());
     assert!(!stored.in_flight.is_empty() && !stored.is_late(None, start + Duration::from_secs(1000)));
+}
+
+#[test]
+fn the_acknowledgements_of_a_turn_are_passed_on_together() {
+    let (mut deliveries, mut server) = (deliveries(0), connected_server());
+    let (session, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+    for packet_id in [11, 12] {
+        let ack = AckGuard::new(packet_id, session.clone(), Arc::default());
+        let message = QueuedMessage {
+            ack,
+            ..queued(None, None, 1)
+        };
+        assert!(send(&mut deliveries, &mut server, message, Qos::AtLeastOnce).0.is_ok());
+    }
+    deliveries.acknowledge(2, ReasonCode::QUOTA_EXCEEDED);
+    deliveries.acknowledge(1, ReasonCode::SUCCESS);
+    assert!(outcomes.try_recv().is_err(), "the turn has not ended");
+    deliveries.release();
+    for (packet_id, is_taken) in [(12, false), (11, true)] {
+        assert_eq!(outcomes.try_recv(), Ok(AckOutcome { packet_id, is_taken }));
+    }
+    assert!(outcomes.try_recv().is_err());
 }
