@@ -1,22 +1,23 @@
 //! The client's side of one connection: which packets are permitted when, which packet identifiers are in use, and how many messages may be
 //! in flight.
 
-mod receive;
+mod in_flight;
+mod inbound;
+mod incoming;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use incoming::Incoming;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::encode::{self, EncodeError, Header};
-use super::packet::{Acknowledgement, Packet, Subscribe, Subscription, SubscriptionOptions, Unsubscribe};
-use super::{Granted, ProtocolVersion, Reason, ReasonCode, ServerLimits};
-use crate::messages::{Message, Received};
+use super::packet::{Acknowledgement, Packet, Suback, Subscribe, Subscription, SubscriptionOptions, Unsubscribe};
+use super::properties::{Property, reason_string};
+use super::{Granted, MAX_PACKET, ProtocolError, ProtocolVersion, Reason, ReasonCode, ServerLimits};
+use crate::messages::Message;
 use crate::qos::Qos;
-
-/// Maximum number of packet identifiers in use. There are few besides those of messages (SUBSCRIBE and UNSUBSCRIBE in progress), and the
-/// limit makes sure that the search for a free identifier ends.
-const MOST_UNDER_WAY: usize = 32_768;
+use in_flight::{InFlight, Sent};
+use inbound::Inbound;
 
 /// The reason why a packet was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,44 +32,12 @@ pub enum NotSent {
     AtMostOnceOnly,
 }
 
-/// The meaning of a packet from the server.
-#[derive(Clone, Debug)]
-pub enum Incoming {
-    /// A message. If it has a packet identifier, it must be acknowledged.
-    Message(Option<u16>, Received),
-    /// A message that was skipped, with its topic and the reason. If it has a packet identifier, it must be acknowledged with a failure.
-    Skipped(Option<u16>, String, String),
-    /// A message was answered.
-    Acknowledged(u16, Reason),
-    /// A SUBSCRIBE was answered: the result for each filter, and the server's reason string.
-    Subscribed(u16, Vec<Granted>, Option<String>),
-    /// An UNSUBSCRIBE was answered.
-    Unsubscribed(u16),
-    /// PINGRESP.
-    Pong,
-    /// The server has ended the connection.
-    Disconnected(Reason),
-    /// A packet that needs no reaction.
-    Nothing,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
-    Publish,
-    /// A SUBSCRIBE or UNSUBSCRIBE with this number of filters.
-    Subscribe(usize),
-    Unsubscribe(usize),
-}
-
 /// The client's side of a connection whose CONNECT was accepted.
 #[derive(Debug)]
 pub struct Client {
     limits: ServerLimits,
-    under_way: BTreeMap<u16, (Sent, Instant)>,
-    publishes: usize,
-    last_id: u16,
-    unacknowledged: BTreeSet<u16>,
-    ignored: u64,
+    in_flight: InFlight,
+    inbound: Inbound,
 }
 
 impl Client {
@@ -76,11 +45,8 @@ impl Client {
     pub fn new(limits: ServerLimits) -> Self {
         Self {
             limits,
-            under_way: BTreeMap::new(),
-            publishes: 0,
-            last_id: 0,
-            unacknowledged: BTreeSet::new(),
-            ignored: 0,
+            in_flight: InFlight::default(),
+            inbound: Inbound::default(),
         }
     }
 
@@ -89,14 +55,15 @@ impl Client {
         &self.limits
     }
 
-    /// Returns the number of acknowledgements that were ignored: repeated ones, and those with a packet identifier that is not in use.
+    /// Returns the number of packets that were ignored: messages that were repeated before their acknowledgement, and answers with a packet
+    /// identifier that is not in use.
     pub fn ignored(&self) -> u64 {
-        self.ignored
+        self.in_flight.unexpected + self.inbound.repeated
     }
 
     /// Returns when the oldest unanswered packet was sent.
     pub fn oldest(&self) -> Option<Instant> {
-        self.under_way.values().map(|(_, at)| *at).min()
+        self.in_flight.oldest()
     }
 
     /// Writes a message: at QoS 1, whose packet identifier is returned, or at QoS 0.
@@ -128,10 +95,9 @@ impl Client {
         if !self.has_room() {
             return Err(NotSent::WindowFull);
         }
-        let id = self.free_id()?;
+        let id = self.in_flight.free_id().ok_or(NotSent::WindowFull)?;
         write(to, message, Some(id)).map_err(never)?;
-        self.publishes += 1;
-        self.under_way.insert(id, (Sent::Publish, Instant::now()));
+        self.in_flight.begin(id, Sent::Publish, Instant::now());
         Ok(Some(id))
     }
 
@@ -140,7 +106,7 @@ impl Client {
     /// # Errors
     /// If it cannot be sent.
     pub fn subscribe(&mut self, filters: &[(String, Qos)], to: &mut BytesMut) -> Result<u16, NotSent> {
-        let id = self.free_id()?;
+        let id = self.in_flight.free_id().ok_or(NotSent::WindowFull)?;
         let subscriptions = filters.iter().map(|(filter, qos)| Subscription {
             filter: filter.clone(),
             options: SubscriptionOptions {
@@ -154,8 +120,7 @@ impl Client {
             properties: Vec::new(),
         });
         self.request(&request, to)?;
-        self.under_way
-            .insert(id, (Sent::Subscribe(filters.len()), Instant::now()));
+        self.in_flight.begin(id, Sent::Subscribe(filters.len()), Instant::now());
         Ok(id)
     }
 
@@ -164,27 +129,27 @@ impl Client {
     /// # Errors
     /// If it cannot be sent.
     pub fn unsubscribe(&mut self, filters: &[String], to: &mut BytesMut) -> Result<u16, NotSent> {
-        let id = self.free_id()?;
+        let id = self.in_flight.free_id().ok_or(NotSent::WindowFull)?;
         let request = Packet::Unsubscribe(Unsubscribe {
             packet_id: id,
             filters: filters.to_vec(),
             properties: Vec::new(),
         });
         self.request(&request, to)?;
-        self.under_way
-            .insert(id, (Sent::Unsubscribe(filters.len()), Instant::now()));
+        self.in_flight
+            .begin(id, Sent::Unsubscribe(filters.len()), Instant::now());
         Ok(id)
     }
 
     /// Returns whether another QoS 1 message may be sent.
     pub fn has_room(&self) -> bool {
-        self.publishes < usize::from(self.limits.receive_maximum)
+        self.in_flight.publishes() < usize::from(self.limits.receive_maximum)
     }
 
     /// Writes PUBACK with this code for a message that was received or skipped. A message that is refused with a code from 0x80 on is not
     /// sent again (MQTT-4.4.0-2). The caller must keep the order of the messages (MQTT-4.6.0-2).
     pub fn acknowledge(&mut self, packet_id: u16, code: ReasonCode, to: &mut BytesMut) {
-        if self.unacknowledged.remove(&packet_id) {
+        if self.inbound.acknowledge(packet_id) {
             let puback = Packet::Puback(Acknowledgement {
                 packet_id,
                 code,
@@ -209,15 +174,72 @@ impl Client {
         )))
     }
 
-    fn free_id(&mut self) -> Result<u16, NotSent> {
-        if self.under_way.len() >= MOST_UNDER_WAY {
-            return Err(NotSent::WindowFull);
-        }
-        loop {
-            self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-            if !self.under_way.contains_key(&self.last_id) {
-                return Ok(self.last_id);
+    /// Handles a packet from the server.
+    ///
+    /// # Errors
+    /// If the packet is a protocol error.
+    pub fn receive(&mut self, packet: Packet) -> Result<Incoming, ProtocolError> {
+        match packet {
+            Packet::Connack(_) => Err(ProtocolError::forbidden("MQTT-3.2.0-2", "a second CONNACK")),
+            Packet::Publish(message) => self.inbound.receive(message),
+            Packet::Oversize { packet_id, topic, size } => {
+                let why = format!("its packet has {size} bytes, and {MAX_PACKET} are taken");
+                self.inbound.skip(packet_id, topic, why)
             }
+            Packet::Puback(puback) => Ok(
+                match self.in_flight.end(puback.packet_id, |sent| sent == Sent::Publish) {
+                    Some(_) => Incoming::Acknowledged(puback.packet_id, reason(puback.code, &puback.properties)),
+                    None => Incoming::Nothing,
+                },
+            ),
+            Packet::Suback(suback) => self.suback(suback),
+            Packet::Unsuback(unsuback) => self.unsuback(&unsuback),
+            Packet::Pingresp => Ok(Incoming::Pong),
+            Packet::Disconnect(disconnect) => {
+                let reason = reason(disconnect.code, &disconnect.properties);
+                Ok(Incoming::Disconnected(reason))
+            }
+            // The framer rejects all of these.
+            Packet::Connect(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::Pingreq
+            | Packet::Pubrec(_)
+            | Packet::Pubrel(_)
+            | Packet::Pubcomp(_)
+            | Packet::Auth(_) => Err(ProtocolError::forbidden(
+                "MQTT 5.0, 2.1.2",
+                "a packet that servers do not send",
+            )),
+        }
+    }
+
+    fn suback(&mut self, suback: Suback) -> Result<Incoming, ProtocolError> {
+        let id = suback.packet_id;
+        match self.in_flight.end(id, |sent| matches!(sent, Sent::Subscribe(_))) {
+            Some(Sent::Subscribe(filters)) if filters != suback.codes.len() => Err(ProtocolError::forbidden(
+                "MQTT-3.8.4-6",
+                "SUBACK without a reason code for each filter",
+            )),
+            Some(_) => {
+                let granted = suback.codes.into_iter().map(granted).collect();
+                Ok(Incoming::Subscribed(id, granted, reason_string(&suback.properties)))
+            }
+            None => Ok(Incoming::Nothing),
+        }
+    }
+
+    fn unsuback(&mut self, unsuback: &Suback) -> Result<Incoming, ProtocolError> {
+        match self
+            .in_flight
+            .end(unsuback.packet_id, |sent| matches!(sent, Sent::Unsubscribe(_)))
+        {
+            Some(Sent::Unsubscribe(filters)) if filters != unsuback.codes.len() => Err(ProtocolError::forbidden(
+                "MQTT-3.11.3-2",
+                "UNSUBACK without a reason code for each filter",
+            )),
+            Some(_) => Ok(Incoming::Unsubscribed(unsuback.packet_id)),
+            None => Ok(Incoming::Nothing),
         }
     }
 }
@@ -243,4 +265,16 @@ fn write(to: &mut BytesMut, message: &Message, packet_id: Option<u16>) -> Result
 
 fn never(_: EncodeError) -> NotSent {
     NotSent::Never("a field of it is longer than the 65,535 bytes that MQTT allows".to_owned())
+}
+
+fn reason(code: ReasonCode, properties: &[Property]) -> Reason {
+    Reason {
+        code,
+        words: reason_string(properties),
+    }
+}
+
+/// Returns the result for one filter of a SUBSCRIBE.
+fn granted(code: ReasonCode) -> Granted {
+    Qos::from_number(code.0).ok_or(code)
 }

@@ -31,6 +31,16 @@ pub enum Frame {
     },
 }
 
+impl Frame {
+    /// Returns the number of bytes after the remaining length.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Packet { body, .. } => body.len(),
+            Self::Oversize { size, .. } => *size,
+        }
+    }
+}
+
 /// Splits a stream into packets. A framer belongs to one direction of one connection.
 #[derive(Debug)]
 pub struct Framer {

@@ -24,53 +24,32 @@
 
 mod action;
 mod connect;
-mod deliver;
+mod connected;
 mod delivery;
-mod end;
-mod receive;
-mod respond;
+mod options;
+mod outbound;
+mod output;
+mod phase;
+mod requests;
 mod terms;
 
 pub use action::{Action, Close, CloseCause, DueWill, SESSION_NEVER_EXPIRES};
 pub use delivery::{Delivery, NotDelivered};
-pub use terms::{Acceptance, ServerOptions};
-
-use std::collections::{BTreeMap, BTreeSet};
+pub use options::ServerOptions;
+pub use output::MAX_OUTPUT;
+pub use requests::{MAX_REQUESTS, MAX_UNANSWERED};
+pub use terms::Acceptance;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::{Frame, Framer, ProtocolVersion, Sender, decode};
+use super::{Frame, Framer, Granted, ProtocolVersion, ReasonCode, Sender, codes, decode};
+use connect::{put_refusal, read_connect};
+use connected::Connected;
+use outbound::Outbound;
+use output::Output;
+use phase::Phase;
 use terms::Terms;
-
-/// Maximum number of a client's SUBSCRIBE and UNSUBSCRIBE packets that wait for their answers; no further packet is read meanwhile.
-pub const MAX_REQUESTS: usize = 16;
-/// Maximum number of bytes of a client's requests that wait for answers before nothing more is read from it. A hundred messages of the
-/// maximum size, which the Receive Maximum allows, would be 15 MB.
-pub const MAX_UNANSWERED: usize = 1024 * 1024;
-/// Maximum number of bytes that wait to be written before nothing more is read from the client, and no message is sent to it.
-pub const MAX_OUTPUT: usize = 64 * 1024;
-
-#[derive(Debug)]
-enum Phase {
-    /// Nothing was received yet.
-    New,
-    /// The driver is deciding about CONNECT.
-    Connecting(Terms),
-    /// CONNECT was accepted.
-    Connected(Terms),
-    /// No packet is read or written any more.
-    Ended,
-}
-
-/// A packet of the client that waits for its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unanswered {
-    Publish,
-    /// A SUBSCRIBE or UNSUBSCRIBE with this number of filters.
-    Subscribe(usize),
-    Unsubscribe(usize),
-}
 
 /// The server's side of one connection.
 #[derive(Debug)]
@@ -78,21 +57,9 @@ pub struct Server {
     options: ServerOptions,
     framer: Framer,
     phase: Phase,
-    output: BytesMut,
+    output: Output,
     /// When the connection began or, after that, when the last packet arrived.
     received: Instant,
-    /// Unanswered packets by the packet identifiers that the client has chosen, with their sizes.
-    unanswered: BTreeMap<u16, (Unanswered, usize)>,
-    /// The sum of these sizes.
-    unanswered_bytes: usize,
-    /// The number of messages among them.
-    unanswered_publishes: usize,
-    /// Packet identifiers of messages that were sent on this connection and not acknowledged.
-    sent: BTreeSet<u16>,
-    /// Packet identifiers of the session's messages that must be sent again.
-    reserved: BTreeSet<u16>,
-    last_id: u16,
-    ignored: u64,
     /// Whether packets were left unread the last time.
     was_held_up: bool,
     /// The end that an answer has caused; `next` returns it.
@@ -106,15 +73,8 @@ impl Server {
             options,
             framer: Framer::new(Sender::Client),
             phase: Phase::New,
-            output: BytesMut::new(),
+            output: Output::default(),
             received: now,
-            unanswered: BTreeMap::new(),
-            unanswered_bytes: 0,
-            unanswered_publishes: 0,
-            sent: BTreeSet::new(),
-            reserved: BTreeSet::new(),
-            last_id: 0,
-            ignored: 0,
             was_held_up: false,
             due_close: None,
         }
@@ -126,7 +86,7 @@ impl Server {
             if let Some(close) = self.due_close.take() {
                 return Some(Action::Close(close));
             }
-            if matches!(self.phase, Phase::Ended) {
+            if matches!(self.phase, Phase::Ended(_)) {
                 return None;
             }
             if self.is_held_up() {
@@ -140,90 +100,200 @@ impl Server {
             let frame = match self.framer.next(input) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return None,
-                Err(error) => return Some(self.protocol_error(error)),
+                Err(error) => return Some(self.close(CloseCause::Protocol(error))),
             };
             self.received = now;
-            if matches!(self.phase, Phase::New) {
-                return Some(self.first(frame));
-            }
-            let size = match &frame {
-                Frame::Packet { body, .. } => body.len(),
-                Frame::Oversize { size, .. } => *size,
+            let Phase::Connected(connected) = &mut self.phase else {
+                return Some(self.receive_connect(frame));
             };
-            let received = decode(frame, Sender::Client, self.version()).and_then(|packet| self.receive(packet, size));
+            let size = frame.size();
+            let received = decode(frame, Sender::Client, connected.terms.version)
+                .map_err(CloseCause::Protocol)
+                .and_then(|packet| connected.receive(packet, size, &self.options, &mut self.output));
             match received {
                 Ok(Some(action)) => return Some(action),
                 Ok(None) => {}
-                Err(error) => return Some(self.protocol_error(error)),
+                Err(cause) => return Some(self.close(cause)),
             }
         }
     }
 
-    /// Returns the bytes to be written. The driver removes what it has written from their beginning.
-    pub fn output(&mut self) -> &mut BytesMut {
-        &mut self.output
-    }
-
-    /// Returns whether packets wait for answers of the driver.
-    pub fn is_waiting(&self) -> bool {
-        match &self.phase {
-            Phase::Connecting(_) => true,
-            Phase::Connected(terms) => {
-                // MQTT 5 clients know the Receive Maximum, and exceed it at their own risk.
-                let full = terms.version == ProtocolVersion::V3_1_1 && self.is_full();
-                let requests = self.unanswered.len() - self.unanswered_publishes;
-                full || requests >= MAX_REQUESTS || self.unanswered_bytes >= MAX_UNANSWERED
+    /// Handles the first packet. A CONNECT that violates the protocol is refused with CONNACK if the client understands one (MQTT-3.1.4-1).
+    fn receive_connect(&mut self, frame: Frame) -> Action {
+        match read_connect(frame, &self.options) {
+            Ok(connect) => {
+                self.framer.set_version(connect.version);
+                self.phase = Phase::Connecting(Terms::of(&connect, &self.options));
+                Action::Connect(connect)
             }
-            Phase::New | Phase::Ended => false,
+            Err(refused) => {
+                refused.answer(&mut self.output);
+                self.close(CloseCause::Protocol(refused.error))
+            }
         }
     }
 
-    /// Returns whether no packet is read at present, because packets wait for answers of the driver, or output waits for the client to read
-    /// it.
-    fn is_held_up(&self) -> bool {
-        self.is_waiting() || self.output.len() > MAX_OUTPUT
+    /// Accepts the CONNECT.
+    pub fn accept(&mut self, acceptance: Acceptance, now: Instant) {
+        let Some(mut terms) = self.phase.take_terms() else {
+            return;
+        };
+        let (format, connack) = (terms.format(), terms.settle(&acceptance, &self.options));
+        if !self.output.put(&connack, format) {
+            // No other packet may precede CONNACK, not even DISCONNECT (MQTT-3.14.0-1).
+            put_refusal(&mut self.output, ReasonCode::PACKET_TOO_LARGE, None, format);
+            return self.close_later(CloseCause::ClientTooNarrow);
+        }
+        self.received = now;
+        self.phase = Phase::Connected(Connected::new(terms, acceptance, &self.options));
     }
 
-    /// Returns when to call [`check_time`](Self::check_time) next. While no packet is read, the client's silence proves nothing.
-    pub fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
-            Phase::New => Some(self.received + self.options.connect_timeout),
-            Phase::Connected(terms) if !terms.keep_alive.is_zero() && !self.is_held_up() => {
-                Some(self.received + terms.keep_alive * 3 / 2)
-            }
-            Phase::Connecting(_) | Phase::Connected(_) | Phase::Ended => None,
+    /// Refuses the CONNECT. In MQTT 3.1.1 the code is converted to the return code with the same meaning, or none is sent (MQTT-3.2.2-6).
+    /// The driver writes the output and closes.
+    pub fn refuse(&mut self, code: ReasonCode, words: Option<&str>) {
+        if let Some(terms) = self.phase.take_terms() {
+            put_refusal(&mut self.output, code, words, terms.format());
         }
     }
 
-    /// Returns whether the maximum number of messages wait for PUBACK.
-    fn is_full(&self) -> bool {
-        self.unanswered_publishes >= usize::from(self.options.receive_maximum.max(1))
+    /// Answers a QoS 1 message: it is stored, or refused for this reason. A code that PUBACK must not have is replaced by 0x83
+    /// (implementation specific error). In MQTT 3.1.1 there is no packet for a refusal, so the connection ends, as at AWS IoT
+    /// (MQTT-3.3.5-2).
+    pub fn puback(&mut self, packet_id: u16, code: ReasonCode, words: Option<&str>) {
+        self.answer(|connected, output| connected.puback(packet_id, code, words, output));
     }
 
-    /// Removes a request that is about to be answered; `None` if no request of this kind has the packet identifier.
-    fn end_request(&mut self, packet_id: u16, is: impl Fn(Unanswered) -> bool) -> Option<Unanswered> {
-        let (request, _) = self
-            .unanswered
-            .get(&packet_id)
-            .copied()
-            .filter(|(request, _)| is(*request))?;
-        let (_, size) = self.unanswered.remove(&packet_id)?;
-        self.unanswered_bytes -= size;
-        self.unanswered_publishes -= usize::from(request == Unanswered::Publish);
-        Some(request)
+    /// Answers SUBSCRIBE, in the order of its filters. A missing answer refuses its filter.
+    pub fn suback(&mut self, packet_id: u16, granted: &[Granted], words: Option<&str>) {
+        self.answer(|connected, output| connected.suback(packet_id, granted, words, output));
+    }
+
+    /// Answers UNSUBSCRIBE, in the order of its filters: [`ReasonCode::SUCCESS`], [`ReasonCode::NO_SUBSCRIPTION_EXISTED`] or a
+    /// failure.
+    pub fn unsuback(&mut self, packet_id: u16, answers: &[ReasonCode]) {
+        self.answer(|connected, output| connected.unsuback(packet_id, answers, output));
+    }
+
+    fn answer(&mut self, write: impl FnOnce(&mut Connected, &mut Output) -> Result<(), CloseCause>) {
+        if let Phase::Connected(connected) = &mut self.phase
+            && let Err(cause) = write(connected, &mut self.output)
+        {
+            self.close_later(cause);
+        }
+    }
+
+    /// Sends a message. At QoS 1 its packet identifier is returned.
+    ///
+    /// # Errors
+    /// If it cannot be sent, or not now.
+    pub fn deliver(&mut self, delivery: &Delivery) -> Result<Option<u16>, NotDelivered> {
+        self.outbound(|outbound, output| outbound.deliver(delivery, output))
+    }
+
+    /// Sends a QoS 1 message for the first time, with a packet identifier of the driver's choice.
+    ///
+    /// # Errors
+    /// If it cannot be sent, or not now, for instance because the packet identifier is in use.
+    pub fn deliver_as(&mut self, packet_id: u16, delivery: &Delivery) -> Result<(), NotDelivered> {
+        self.outbound(|outbound, output| outbound.deliver_as(packet_id, delivery, output))
+    }
+
+    /// Sends a message of the resumed session again, with the packet identifier that it had (MQTT-4.4.0-1).
+    ///
+    /// # Errors
+    /// If it cannot be sent, or not now. The packet identifier of one that is too large is released.
+    pub fn redeliver(&mut self, packet_id: u16, delivery: &Delivery) -> Result<(), NotDelivered> {
+        self.outbound(|outbound, output| outbound.redeliver(packet_id, delivery, output))
+    }
+
+    fn outbound<T>(
+        &mut self,
+        send: impl FnOnce(&mut Outbound, &mut Output) -> Result<T, NotDelivered>,
+    ) -> Result<T, NotDelivered> {
+        let Phase::Connected(connected) = &mut self.phase else {
+            return Err(NotDelivered::NotConnected);
+        };
+        send(&mut connected.outbound, &mut self.output)
+    }
+
+    /// Returns the packet identifiers of messages that the client has not acknowledged, in any order. They belong to the session.
+    pub fn in_flight(&self) -> impl Iterator<Item = u16> + '_ {
+        let accepted = self.phase.accepted().into_iter();
+        accepted.flat_map(|connected| connected.outbound.ids())
     }
 
     /// Returns the number of packets that had no effect: repeated messages before their PUBACK, and PUBACKs with a packet identifier that
     /// is not in use.
     pub fn ignored(&self) -> u64 {
-        self.ignored
+        self.phase.accepted().map_or(0, |connected| connected.ignored)
+    }
+
+    /// Returns the bytes to be written. The driver removes what it has written from their beginning.
+    pub fn output(&mut self) -> &mut BytesMut {
+        self.output.bytes()
+    }
+
+    /// Returns whether packets wait for answers of the driver.
+    pub fn is_waiting(&self) -> bool {
+        self.phase.is_waiting()
+    }
+
+    /// Returns whether no packet is read at present, because packets wait for answers, or output waits for the client to read it.
+    fn is_held_up(&self) -> bool {
+        self.is_waiting() || self.output.is_full()
     }
 
     /// Returns the client's version; MQTT 5 before it is known.
     pub fn version(&self) -> ProtocolVersion {
-        match &self.phase {
-            Phase::Connecting(terms) | Phase::Connected(terms) => terms.version,
-            Phase::New | Phase::Ended => ProtocolVersion::V5,
+        self.phase.version()
+    }
+
+    /// Returns when to call [`check_time`](Self::check_time) next. While no packet is read, the client's silence proves nothing.
+    pub fn deadline(&self) -> Option<Instant> {
+        let limit = self.phase.silence_limit(&self.options).filter(|_| !self.is_held_up());
+        limit.map(|limit| self.received + limit)
+    }
+
+    /// Ends the connection if the client has been silent for too long.
+    pub fn check_time(&mut self, now: Instant) -> Option<Close> {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return None;
         }
+        Some(self.finish(self.phase.silence_cause()))
+    }
+
+    /// Ends the connection because the socket was closed. Nothing can be written any more.
+    pub fn lost(&mut self) -> Close {
+        self.finish(CloseCause::Lost)
+    }
+
+    /// Ends the connection by a decision of the server, with a text for people.
+    pub fn disconnect(&mut self, code: ReasonCode, words: Option<&str>) -> Close {
+        let sent = codes::allowed(code, codes::SERVER_DISCONNECT);
+        self.phase.put_disconnect(sent, words, &mut self.output);
+        self.finish(CloseCause::ByServer(code))
+    }
+
+    /// Ends the connection because the same client has connected again. If `resumes`, the new connection resumes the session, and a will
+    /// with a delay is not published (MQTT-3.1.3-9); otherwise the session ends here.
+    pub fn take_over(&mut self, resumes: bool) -> Close {
+        let code = ReasonCode::SESSION_TAKEN_OVER;
+        self.phase.put_disconnect(code, None, &mut self.output);
+        self.finish(CloseCause::TakenOver).taken_over(resumes)
+    }
+
+    fn close(&mut self, cause: CloseCause) -> Action {
+        Action::Close(Box::new(self.finish(cause)))
+    }
+
+    /// Ends the connection; the next call of [`next`](Self::next) reports that.
+    fn close_later(&mut self, cause: CloseCause) {
+        self.due_close = Some(Box::new(self.finish(cause)));
+    }
+
+    /// Writes the last packet for the cause, and ends.
+    fn finish(&mut self, cause: CloseCause) -> Close {
+        let due = self.due_close.take().map(|close| *close);
+        due.unwrap_or_else(|| self.phase.end(cause, &mut self.output))
     }
 }

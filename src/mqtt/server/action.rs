@@ -37,6 +37,30 @@ pub struct Close {
     pub session_expiry: u32,
 }
 
+impl Close {
+    /// The end of a connection that has neither a will nor a session.
+    pub(super) fn without_session(cause: CloseCause) -> Self {
+        Self {
+            cause,
+            will: None,
+            session_expiry: 0,
+        }
+    }
+
+    /// Returns what remains once the same client has connected again, and resumes the session or not.
+    pub(super) fn taken_over(mut self, resumes: bool) -> Self {
+        if resumes {
+            self.will = self.will.filter(|due| due.will.delay == 0);
+        } else {
+            self.session_expiry = 0;
+            if let Some(due) = &mut self.will {
+                due.delay = Duration::ZERO;
+            }
+        }
+        self
+    }
+}
+
 /// The session expiry of sessions that never expire.
 pub const SESSION_NEVER_EXPIRES: u32 = u32::MAX;
 
