@@ -114,7 +114,7 @@ fn serve(
         spawn_local(systemd::keep_mqtt_listener(context.clone()));
         if let Some(own) = own_subscriptions {
             let requests = context.retries.listen(RetryTarget::Session);
-            spawn_local(context.inbox.clone().serve_own(own, requests));
+            spawn_local(own.serve(context.inbox.clone(), requests));
         }
         spawn_local(fd_store.keep(context.cache.clone(), context.clock.clone()));
         let outcome = main_loop::run(reloader, signals, fatals, reload_requests).await;

@@ -13,11 +13,11 @@ use super::key_checks::KeyChecks;
 use super::login::Logins;
 use super::named_key::{FoundKey, NamedKey};
 use super::pin::PinSource;
-use super::record::Record;
 use super::reopen_limit::ReopenLimit;
+use super::reports::{Reports, TokenReporter};
 use super::request::{Operation, Reply, Request, UseRequest};
 use super::retry_schedule::RetrySchedule;
-use super::thread::{Owner, TokenReporter};
+use super::thread::Owner;
 use super::time_limits::{CLOSE_TIMEOUT, GENERATION_TIMEOUT, OPERATION_TIMEOUT};
 use crate::heartbeat::Heartbeat;
 use crate::problem::{Fatal, Problem};
@@ -70,15 +70,12 @@ impl Token {
             config,
             pin,
             requests: incoming,
-            reporter,
-            device_keys: key_sender,
-            fatal,
+            reports: Reports::new(reporter, key_sender, fatal),
             reopen_limit: ReopenLimit::default(),
             last_opening: None,
             logins: Logins::default(),
             retry_schedule: RetrySchedule::default(),
             key_checks: KeyChecks::default(),
-            record: Record::new(),
             heartbeat: heartbeat.clone(),
         };
         let (alive, ended) = channel();

@@ -1,52 +1,43 @@
-//! The thread that owns the module. It waits for requests, reopens a lost token, and regularly checks that the key of an open
-//! token is still there.
+//! The thread that owns the module. It serves requests with an open token, reopens a token that has lost its state, and regularly checks
+//! that the keys of an open token are still there.
 
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use log::Level;
-use tokio::sync::watch;
 
 use super::algorithm::Generate;
 use super::config::TokenConfig;
 use super::error::TokenError;
 use super::key_checks::KeyChecks;
 use super::login::Logins;
-use super::named_key::FoundKey;
 use super::open_token::OpenToken;
 use super::pin::PinSource;
-use super::record::Record;
 use super::reopen_limit::{REOPEN_INTERVAL, ReopenLimit};
-use super::request::Request;
+use super::reports::Reports;
+use super::request::{Operation, Reply, Request, UseRequest};
 use super::retry_schedule::{CHECK_INTERVAL, RetrySchedule};
-use super::time_limits::{OPEN_TIMEOUT, OPERATION_TIMEOUT};
+use super::time_limits::{GENERATION_TIMEOUT, OPEN_TIMEOUT, OPERATION_TIMEOUT};
 use crate::event::{Event, journal};
 use crate::heartbeat::Heartbeat;
-use crate::problem::{Exit, Fatal, Problem};
-use crate::status::{Reporter, TokenDetails, TokenPhase};
-
-/// Reports the token's status.
-pub type TokenReporter = Reporter<TokenPhase, TokenDetails>;
+use crate::problem::{Exit, Problem};
 
 /// The token thread: its channels, and what it remembers between two openings of the token.
 pub(super) struct Owner {
     pub(super) config: TokenConfig,
     pub(super) pin: PinSource,
     pub(super) requests: Receiver<Request>,
-    pub(super) reporter: TokenReporter,
-    pub(super) device_keys: watch::Sender<Vec<FoundKey>>,
-    pub(super) fatal: tokio::sync::mpsc::Sender<Fatal>,
+    pub(super) reports: Reports,
     pub(super) reopen_limit: ReopenLimit,
     pub(super) last_opening: Option<Instant>,
     pub(super) logins: Logins,
     pub(super) retry_schedule: RetrySchedule,
     pub(super) key_checks: KeyChecks,
-    pub(super) record: Record,
     pub(super) heartbeat: Heartbeat,
 }
 
 /// The state of the token.
-pub(super) enum State {
+enum State {
     /// Open.
     Open(OpenToken),
     /// Closed, to be tried again at the given time, or never.
@@ -97,13 +88,12 @@ impl Owner {
             .excused(OPERATION_TIMEOUT, || self.key_checks.run(|| token.check_keys()));
         let state = match outcome {
             Ok(()) => {
-                self.announce_keys(&token);
-                self.reporter.report(TokenPhase::Ready, self.record.complaint());
+                self.reports.keys_found(&token);
                 State::Open(token)
             }
             // The key still signs, but the token could not be opened again in this state.
             Err(TokenError::Final(_, problem)) => {
-                self.reporter.report(TokenPhase::Ready, Some(problem));
+                self.reports.ready_with(problem);
                 State::Open(token)
             }
             Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
@@ -115,8 +105,7 @@ impl Owner {
                 }
             }
         };
-        // Counted after the report, because a caller that waits for the count then reads the result.
-        self.reporter.details(|details| details.checks += 1);
+        self.reports.count_check();
         state
     }
 
@@ -126,9 +115,9 @@ impl Owner {
             .map_or(planned, |last| planned.min(last + CHECK_INTERVAL))
     }
 
-    pub(super) fn open(&mut self) -> State {
+    fn open(&mut self) -> State {
         // A key that has disappeared is a fault to be reported. It must not be hidden by generating another one.
-        if !self.device_keys.borrow().is_empty() {
+        if self.reports.has_shown_key() {
             self.config.generate = Generate::Never;
         }
         let heartbeat = self.heartbeat.clone();
@@ -139,83 +128,128 @@ impl Owner {
         self.last_opening = Some(Instant::now());
         match opened {
             Ok(mut token) => {
-                self.record.opened();
                 self.retry_schedule.opened();
                 self.key_checks.opened(|| token.check_keys());
-                let algorithm = token.device_keys().first().map(|key| key.public.algorithm.to_string());
-                let complaint = self.record.complaint();
-                self.reporter.report_with(TokenPhase::Ready, complaint, |details| {
-                    details.openings += 1;
-                    details.algorithm = algorithm;
-                    // The warning about a new key stays when the token is reopened.
-                    if let Some(warning) = token.warning() {
-                        details.warning = Some(warning.to_owned());
-                    }
-                });
-                self.announce_keys(&token);
+                self.reports.opened(&token);
                 State::Open(token)
             }
             Err(error) => {
                 let has_logged_in = self.logins.successes() > logins;
                 let state = self.report_closed(error, has_logged_in);
-                // Counted after the report, because a caller that waits for the count then reads the result.
-                self.reporter.details(|details| details.openings += 1);
+                self.reports.count_failed_opening();
                 state
             }
         }
     }
 
-    /// Tells everyone which keys of the device the token has.
-    pub(super) fn announce_keys(&self, token: &OpenToken) {
-        let keys = token.device_keys().iter().map(|key| FoundKey {
-            name: key.name.clone(),
-            public: key.public.clone(),
-        });
-        let keys: Vec<FoundKey> = keys.collect();
-        self.device_keys.send_if_modified(|known| {
-            let is_new = *known != keys;
-            *known = keys;
-            is_new
-        });
-    }
-
     /// Reports why the token is closed, and decides when to try again.
-    pub(super) fn report_closed(&mut self, error: TokenError, has_logged_in: bool) -> State {
-        let error = match error {
-            TokenError::Absent(problem) => TokenError::Absent(self.record.not_found(problem)),
-            TokenError::Device(problem) => TokenError::Device(self.record.not_opened(problem)),
-            error @ TokenError::Final(..) => error,
-        };
-        let why = error.problem().clone();
-        let again = match error {
-            TokenError::Final(exit, problem) => {
-                self.reporter
-                    .report_with(TokenPhase::Failed, Some(problem.clone()), |details| {
-                        details.pin_rejected = exit == Exit::Pin;
-                    });
-                // Before the first success no program depends on the daemon, and an exit code is clearer than a status.
-                if self.device_keys.borrow().is_empty() {
-                    let _ = self.fatal.try_send(Fatal::new(exit, problem));
-                }
-                None
-            }
-            TokenError::Absent(problem) => {
-                self.reporter.report(TokenPhase::Waiting, Some(problem));
+    fn report_closed(&mut self, error: TokenError, has_logged_in: bool) -> State {
+        let error = self.reports.closed(error);
+        let again = match &error {
+            TokenError::Final(..) => None,
+            TokenError::Absent(_) => {
                 Some(Instant::now() + self.retry_schedule.next_wait(has_logged_in, &self.config.certificate))
             }
-            TokenError::Device(problem) => {
-                self.reporter.report(TokenPhase::Waiting, Some(problem));
-                Some(Instant::now() + REOPEN_INTERVAL)
-            }
+            TokenError::Device(_) => Some(Instant::now() + REOPEN_INTERVAL),
         };
-        State::Closed { again, why }
+        State::Closed {
+            again,
+            why: error.problem().clone(),
+        }
     }
 
-    pub(super) fn close_until(&self, again: Instant, problem: Problem) -> State {
-        self.reporter.report(TokenPhase::Waiting, Some(problem.clone()));
+    fn close_until(&self, again: Instant, problem: Problem) -> State {
+        self.reports.waiting(problem.clone());
         State::Closed {
             again: Some(again),
             why: problem,
+        }
+    }
+
+    /// Serves a request. A token that has lost its state is reopened and tried once more.
+    fn serve(&mut self, mut token: OpenToken, request: UseRequest) -> State {
+        match self.perform(&mut token, &request.operation) {
+            // A token that was pulled out is reopened just like one that was reset.
+            Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
+                let problem = self.reports.judge_failure(&request.operation, problem);
+                journal!(Level::Warn, Event::TokenFault; "{problem}");
+                self.heartbeat.excused(OPERATION_TIMEOUT, || token.close());
+                match self.reopen_limit.try_reopen() {
+                    Ok(()) => self.serve_after_reopening(request),
+                    Err(next) => self.refuse_until(request, problem, next),
+                }
+            }
+            outcome => self.finish(token, request, outcome),
+        }
+    }
+
+    fn serve_after_reopening(&mut self, request: UseRequest) -> State {
+        let mut token = match self.open() {
+            State::Open(token) => token,
+            State::Closed { again, why } => {
+                request.refuse(&why);
+                return State::Closed { again, why };
+            }
+        };
+        match self.perform(&mut token, &request.operation) {
+            Err(TokenError::Device(problem) | TokenError::Absent(problem)) => {
+                let problem = self.reports.judge_failure(&request.operation, problem);
+                self.heartbeat.excused(OPERATION_TIMEOUT, || token.close());
+                self.refuse_until(request, problem, self.reopen_limit.next())
+            }
+            outcome => self.finish(token, request, outcome),
+        }
+    }
+
+    /// Refuses the request and keeps the token closed until it may be reopened.
+    fn refuse_until(&self, request: UseRequest, problem: Problem, next: Instant) -> State {
+        request.refuse(&problem);
+        self.close_until(next, problem)
+    }
+
+    /// Replies with the result, or with an error that is not a failure of the device.
+    fn finish(&mut self, token: OpenToken, request: UseRequest, outcome: Result<Reply, TokenError>) -> State {
+        match outcome {
+            // Each further signature would try the PIN again.
+            Err(TokenError::Final(Exit::Pin, problem)) => {
+                self.heartbeat.excused(OPERATION_TIMEOUT, || token.close());
+                request.refuse(&problem);
+                self.report_closed(TokenError::Final(Exit::Pin, problem), true)
+            }
+            outcome => {
+                request.reply(outcome);
+                State::Open(token)
+            }
+        }
+    }
+
+    fn perform(&mut self, token: &mut OpenToken, operation: &Operation) -> Result<Reply, TokenError> {
+        let (heartbeat, pin, logins) = (&self.heartbeat, &self.pin, &mut self.logins);
+        match operation {
+            Operation::Find(name) => {
+                let found = heartbeat.excused(OPERATION_TIMEOUT, || token.find(name, pin, logins))?;
+                self.reports.announce_keys(token);
+                Ok(found.map_or_else(Reply::Missing, Reply::Found))
+            }
+            Operation::Generate(name, algorithm) => {
+                let made = heartbeat.excused(GENERATION_TIMEOUT, || token.generate(name, *algorithm, pin, logins))?;
+                self.reports.announce_keys(token);
+                Ok(Reply::Found(made))
+            }
+            Operation::Sign {
+                key,
+                name,
+                scheme,
+                message,
+            } => {
+                let started = Instant::now();
+                let signature = heartbeat.excused(OPERATION_TIMEOUT, || {
+                    token.sign(key, name, (*scheme, message), pin, logins)
+                })?;
+                self.key_checks.passed();
+                self.reports.signed(started);
+                Ok(Reply::Signature(signature))
+            }
         }
     }
 }

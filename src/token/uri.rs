@@ -2,28 +2,18 @@
 //!
 //! An ignored attribute would make the URI match more keys than intended.
 
-mod relations;
+mod attributes;
+mod error;
+
+pub use error::UriError;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::foreign_text::has_assignment;
+use super::names::trim_padding;
 use crate::percent;
-
-/// The path attributes of RFC 7512 section 2.3 whose values are text.
-const TEXT_ATTRIBUTES: [&str; 10] = [
-    "token",
-    "manufacturer",
-    "serial",
-    "model",
-    "object",
-    "slot-manufacturer",
-    "slot-description",
-    "library-manufacturer",
-    "library-description",
-    "library-version",
-];
+use attributes::{TEXT_ATTRIBUTES, find_attribute, refuse_attribute_in, refuse_configured_elsewhere};
 
 const SCHEME: &str = "pkcs11:";
 
@@ -35,18 +25,6 @@ pub struct KeyUri {
     id: Option<Vec<u8>>,
     slot_id: Option<u64>,
 }
-
-/// The reason why a text is not a usable `pkcs11:` URI. It never repeats a value, which might be a PIN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UriError(String);
-
-impl fmt::Display for UriError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UriError {}
 
 impl KeyUri {
     /// Returns the decoded value of a text attribute by its RFC 7512 name; `None` if the URI does not have it.
@@ -67,6 +45,37 @@ impl KeyUri {
     /// Returns the slot's number (`slot-id`).
     pub fn slot_id(&self) -> Option<u64> {
         self.slot_id
+    }
+
+    /// Returns the URI of the second key, whose label is this one's with `-2` behind it; `None` if this URI names no label. The id is
+    /// left out, because it differs.
+    pub fn second_key(&self) -> Option<Self> {
+        let path = self.text.strip_prefix(SCHEME)?;
+        let parts: Option<Vec<String>> = path
+            .split(';')
+            .filter(|part| !part.starts_with("id="))
+            .map(|part| match part.strip_prefix("object=") {
+                Some("") => None,
+                Some(_) => Some(format!("{part}-2")),
+                None => Some(part.to_owned()),
+            })
+            .collect();
+        let second = format!("{SCHEME}{}", parts?.join(";"));
+        self.object().and_then(|_| second.parse().ok())
+    }
+
+    /// Returns the first attribute by which this URI cannot match the token that `other` matches.
+    pub fn find_other_token(&self, other: &Self) -> Option<&'static str> {
+        let differs = |name: &&&str| match (self.text(name), other.text(name)) {
+            (Some(one), Some(other)) => trim_padding(one) != trim_padding(other),
+            _ => false,
+        };
+        let mut of_token = TEXT_ATTRIBUTES.iter().filter(|name| **name != "object");
+        let of_slot = || match (self.slot_id, other.slot_id) {
+            (Some(one), Some(other)) => (one != other).then_some("slot-id"),
+            _ => None,
+        };
+        of_token.find(differs).copied().or_else(of_slot)
     }
 }
 
@@ -159,98 +168,6 @@ fn strip_scheme(text: &str) -> Result<&str, UriError> {
         return Ok(text.get(SCHEME.len()..).unwrap_or_default());
     };
     Err(UriError(reason.into()))
-}
-
-/// Finds the known attribute of this name. An unknown name is not repeated, because it may be a part of an unencoded PIN.
-fn find_attribute(name: &str) -> Result<&'static str, UriError> {
-    const OTHERS: [&str; 3] = ["id", "type", "slot-id"];
-    let all = || OTHERS.iter().chain(&TEXT_ATTRIBUTES).copied();
-    if let Some(known) = all().find(|known| *known == name) {
-        return Ok(known);
-    }
-    if let Some(error) = refuse_configured_elsewhere(name, "attribute") {
-        return Err(error);
-    }
-    let lower = name.trim().to_ascii_lowercase();
-    let meant = match lower.as_str() {
-        "label" | "key" | "name" | "alias" => Some("object"),
-        "slot" | "slotid" => Some("slot-id"),
-        "serial-number" | "serialnumber" => Some("serial"),
-        "object-type" | "class" => Some("type"),
-        _ => all().find(|known| is_near(&lower, known)),
-    };
-    Err(UriError(match meant {
-        Some(meant) => format!("has an unknown attribute; did you mean \"{meant}\"?"),
-        None => format!(
-            "has an unknown attribute; known are {}",
-            all().collect::<Vec<_>>().join(", ")
-        ),
-    }))
-}
-
-/// Returns whether `text` differs from `word` by a single letter that is wrong, missing, added, or swapped with its neighbour.
-fn is_near(text: &str, word: &str) -> bool {
-    let (text, word) = (text.as_bytes(), word.as_bytes());
-    let same = text.iter().zip(word).take_while(|(one, other)| one == other).count();
-    let rest = |of: &'_ [u8], from: usize| of.get(from..).unwrap_or_default().to_vec();
-    let (left, right) = (rest(text, same), rest(word, same));
-    let swapped = match (left.as_slice(), right.as_slice()) {
-        ([a, b, left @ ..], [c, d, right @ ..]) => a == d && b == c && left == right,
-        _ => false,
-    };
-    word.len() > 2
-        && (swapped || rest(&left, 1) == rest(&right, 1) || rest(&left, 1) == right || left == rest(&right, 1))
-}
-
-/// Refuses an attribute with a PIN or a module, which have their own keys in the configuration.
-fn refuse_configured_elsewhere(name: &str, kind: &str) -> Option<UriError> {
-    let name = ["pin-value", "pin-source", "module-path", "module-name"]
-        .into_iter()
-        .find(|known| name.trim().eq_ignore_ascii_case(known))?;
-    let instead = match name {
-        "pin-value" | "pin-source" => "token.pin-file or the systemd credential \"pin\"",
-        _ => "token.module",
-    };
-    Some(UriError(format!("has the {kind} {name}; use {instead}")))
-}
-
-/// Refuses a value that contains another attribute, after a separator other than ";" or "?". A PIN in it would become a part of
-/// the key's label and be shown.
-fn refuse_attribute_in(value: &[u8]) -> Result<(), UriError> {
-    let text: String = String::from_utf8_lossy(value)
-        .chars()
-        .filter(|letter| !matches!(letter, '-' | '_' | ' '))
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect();
-    let is_separated = |place: usize| {
-        let before = text.get(..place).and_then(|before| before.chars().next_back());
-        before.is_some_and(|letter| !letter.is_alphanumeric())
-    };
-    let has_pin = || {
-        text.match_indices("pin")
-            .any(|(place, _)| is_separated(place) && matches!(text.as_bytes().get(place + 3), Some(b'=' | b':')))
-    };
-    let name = [
-        ("pinvalue", "pin-value"),
-        ("pinsource", "pin-source"),
-        ("modulepath", "module-path"),
-        ("modulename", "module-name"),
-    ]
-    .into_iter()
-    .find(|(word, _)| text.contains(word))
-    .map(|(_, name)| name)
-    .or_else(|| has_pin().then_some("pin-value"));
-    if let Some(error) = name.and_then(|name| refuse_configured_elsewhere(name, "attribute")) {
-        return Err(error);
-    }
-    if has_assignment(&String::from_utf8_lossy(value)) {
-        return Err(UriError(
-            "has what looks like a PIN or a password within a value; use token.pin-file or the systemd credential \"pin\" for the \
-             PIN"
-                .into(),
-        ));
-    }
-    Ok(())
 }
 
 fn refuse_query(query: &str) -> UriError {

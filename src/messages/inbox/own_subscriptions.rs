@@ -65,10 +65,10 @@ pub fn own_subscriptions() -> (OwnSubscriber, OwnSubscriptions) {
     (subscriber, OwnSubscriptions { filters, items })
 }
 
-impl Inbox {
-    /// Serves subscriptions of gatepost itself until their task ends. An operator may end the delay after a failure by `requests`.
-    pub async fn serve_own(self: Rc<Self>, own: OwnSubscriptions, mut requests: RetryListener) {
-        let OwnSubscriptions { mut filters, items } = own;
+impl OwnSubscriptions {
+    /// Serves the subscriptions from the inbox until their task ends. An operator may end the delay after a failure by `requests`.
+    pub async fn serve(self, inbox: Rc<Inbox>, mut requests: RetryListener) {
+        let Self { mut filters, items } = self;
         let mut open: Vec<(String, Subscription)> = Vec::new();
         loop {
             let wanted = filters.borrow_and_update().clone();
@@ -78,7 +78,7 @@ impl Inbox {
                 if open.iter().any(|(known, _)| known == filter) {
                     continue;
                 }
-                match self.subscribe(&subscriber(filter)) {
+                match inbox.subscribe(&subscriber(filter)) {
                     Ok(subscription) => open.push((filter.clone(), subscription)),
                     Err(why) => {
                         retry = Some(Instant::now() + RETRY);

@@ -12,6 +12,9 @@ use super::sequence::Place;
 use super::state::OutboxChange;
 use crate::messages::database::Database;
 use crate::messages::message::Properties;
+use crate::messages::store::error::StoreError;
+use crate::messages::thread::Store;
+use crate::messages::thread::job::Durability;
 
 /// Messages in one page of a list.
 pub const PAGE: usize = 100;
@@ -132,6 +135,19 @@ pub(in crate::messages) fn read_details(database: &Database, id: i64) -> rusqlit
     Ok(None)
 }
 
+/// Deletes the selected messages in steps that do not delay other jobs for long, and returns how many.
+pub(in crate::messages) async fn purge_all(store: &Store, selection: Selection) -> Result<usize, StoreError> {
+    let mut purged = 0;
+    loop {
+        let purge = move |database: &mut Database| purge(database, selection);
+        let (some, more) = store.run(Durability::Synced, purge).await?;
+        purged += some;
+        if !more {
+            return Ok(purged);
+        }
+    }
+}
+
 /// Deletes some of the selected messages; returns how many, and whether there may be more.
 pub(in crate::messages) fn purge(database: &mut Database, selection: Selection) -> rusqlite::Result<(usize, bool)> {
     match selection {
@@ -190,6 +206,19 @@ fn select(database: &Database, table: &str, condition: &str, id: i64) -> rusqlit
     let sql = format!("SELECT {COLUMNS} FROM {table} WHERE {condition} ORDER BY id LIMIT {STEP}");
     let mut select = database.connection.prepare_cached(&sql)?;
     select.query_map((id,), parse_message_ref)?.collect()
+}
+
+/// Moves the selected messages back to the outbox in such steps, and returns how many.
+pub(in crate::messages) async fn retry_all(store: &Store, selection: Selection) -> Result<usize, SubmitError> {
+    let mut retried = 0;
+    loop {
+        let retry = move |database: &mut Database| retry(database, selection);
+        let (some, more) = store.run(Durability::SyncedInsert, retry).await??;
+        retried += some;
+        if !more {
+            return Ok(retried);
+        }
+    }
 }
 
 /// Moves some parked messages to the end of the outbox; returns how many, and whether there may be more.

@@ -22,8 +22,10 @@ use tokio::sync::{oneshot, watch};
 use self::admin::{OutboxEntry, OutboxMessage, Selection};
 use self::message_ref::{MessageRef, Outgoing, Submission, SubmitError};
 use self::outcome::Outcome;
+use self::pipelined::BatchOutcome;
 use self::qos0::Qos0Queue;
 use self::schedule::Schedule;
+use self::sequence::Sequence;
 use super::bounds::Bounds;
 use super::database::Database;
 use super::message::Message;
@@ -112,6 +114,27 @@ impl Outbox {
     async fn submit(&self, submission: Submission) -> Result<i64, SubmitError> {
         let accept = move |database: &mut Database| table::accept(database, submission);
         self.store.run(Durability::SyncedInsert, accept).await?
+    }
+
+    /// Accepts several messages in one step, in this order; those in a sequence only if all before them in it are accepted. A caller that
+    /// waits for its turn only, and not for the outcome, keeps the order among its own batches.
+    ///
+    /// # Errors
+    /// If the store has ended.
+    pub async fn start_batch(
+        &self,
+        batch: Vec<(Message, Account, Option<Sequence>)>,
+    ) -> Result<BatchOutcome, StoreError> {
+        pipelined::start_batch(&self.store, batch).await
+    }
+
+    /// Passes a QoS 0 message to the session as soon as that has room for it. The channel receives whether it was sent; the message
+    /// is not sent once the receiver is dropped.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn start_qos0(&self, message: Message) -> Result<oneshot::Receiver<Result<(), Problem>>, Problem> {
+        self.qos0.start(message).await
     }
 
     /// Passes a QoS 0 message to the session.
@@ -206,15 +229,7 @@ impl Outbox {
     /// # Errors
     /// If the database cannot be used; some messages may be deleted already.
     pub async fn purge(&self, selection: Selection) -> Result<usize, StoreError> {
-        let mut purged = 0;
-        loop {
-            let purge = move |database: &mut Database| admin::purge(database, selection);
-            let (some, more) = self.store.run(Durability::Synced, purge).await?;
-            purged += some;
-            if !more {
-                return Ok(purged);
-            }
-        }
+        admin::purge_all(&self.store, selection).await
     }
 
     /// Moves parked messages back to the outbox, and returns how many.
@@ -222,15 +237,7 @@ impl Outbox {
     /// # Errors
     /// If there is no room for all of them, or the database cannot be used; some messages may be moved already.
     pub async fn retry(&self, selection: Selection) -> Result<usize, SubmitError> {
-        let mut retried = 0;
-        loop {
-            let retry = move |database: &mut Database| admin::retry(database, selection);
-            let (some, more) = self.store.run(Durability::SyncedInsert, retry).await??;
-            retried += some;
-            if !more {
-                return Ok(retried);
-            }
-        }
+        admin::retry_all(&self.store, selection).await
     }
 
     /// Returns the filters that AWS's side of the session has; `None` if they were never stored.

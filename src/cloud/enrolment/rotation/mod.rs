@@ -5,10 +5,11 @@
 //! renewed one: it is checked, installed, and proven on a separate connection. Until the rotator has seen it in use, the previous one can
 //! be restored.
 
+mod action;
 mod machine;
 mod messages;
+mod progress;
 mod record;
 mod task;
-mod transitions;
 
 pub use task::{RotationInputs, RotationTask};

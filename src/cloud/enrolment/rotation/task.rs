@@ -13,7 +13,8 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::machine::{Action, Outcome, Rotation};
+use super::action::{Action, Outcome};
+use super::machine::Rotation;
 use super::messages::{create_payload, filters, read, rotator_topic};
 use crate::atomic_file;
 use crate::clock::{SharedClock, rfc3339};

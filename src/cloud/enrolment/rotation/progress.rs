@@ -1,16 +1,67 @@
-//! The transitions of a rotation from one step to the next.
+//! The progress of a rotation: its record on disk, and the actions and the deadline of the current step.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::machine::{ANSWER_TIMEOUT, Action, CREATE_TIMEOUT, Outcome, Rotation};
+use super::action::{Action, Outcome};
 use super::messages::{
     Job, commit_payload, describe_topic, end_payload, is_committed, rotator_topic, start_payload, update_topic,
 };
-use super::record::{Record, Step};
+use super::record::{Record, Step, record_file};
+use crate::cloud::state_file::StateFile;
 
-impl Rotation {
+/// Longest wait for an answer of AWS IoT Jobs, or of the rotator to `commit`.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for the rotator's answer to `create`. Its function ends after 60 s, and must not receive a second request while it runs.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// The progress of the running rotation, if there is one.
+#[derive(Debug)]
+pub(super) struct RotationProgress {
+    file: StateFile<Record>,
+    pub(super) record: Option<Record>,
+    /// Number of requests of this step that were not answered.
+    pub(super) tries: u32,
+    /// When the machine stops waiting for an answer.
+    pub(super) deadline: Option<Instant>,
+    pub(super) actions: Vec<Action>,
+    /// Whether the step continues once the job is known. Otherwise the machine only checks the job.
+    resumes: bool,
+}
+
+impl RotationProgress {
+    /// Reads the record at `path`.
+    pub(super) fn load(path: PathBuf) -> Self {
+        let file = record_file(path);
+        Self {
+            record: file.read(),
+            file,
+            tries: 0,
+            deadline: None,
+            actions: Vec::new(),
+            resumes: false,
+        }
+    }
+
+    /// Returns the current step.
+    pub(super) fn step(&self) -> Option<Step> {
+        self.record.as_ref().map(|record| record.step.clone())
+    }
+
+    /// Forgets a rotation of another thing.
+    pub(super) fn forget(&mut self) {
+        self.record = None;
+        self.file.remove();
+    }
+
+    /// Ends a rotation that cannot continue. The previous certificate is still in use.
+    pub(super) fn fail(&mut self, reason: String) {
+        self.go_to(Step::Failing { reason });
+        self.describe();
+    }
+
     /// Accepts a job if it requests a rotation.
     pub(super) fn consider(&mut self, thing: &str, job: Job, now: u64) {
         if !job.is_rotation || job.has_ended {
@@ -139,7 +190,7 @@ impl Rotation {
         }
     }
 
-    pub(super) fn ask(&mut self, topic: String, payload: String, time_limit: Duration) {
+    fn ask(&mut self, topic: String, payload: String, time_limit: Duration) {
         self.publish(topic, payload);
         self.deadline = Some(Instant::now() + time_limit);
     }
