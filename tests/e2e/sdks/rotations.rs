@@ -22,20 +22,20 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Number of sets for three rotations.
 const SETS: usize = 4;
 
-/// A refresh takes seconds on a busy machine, and the shortest lifetime leaves seven. If credentials were missing meanwhile, for whatever
-/// reason, the programs run again with a longer lifetime, of which the gateway uses the same share.
+/// A refresh takes seconds on a busy machine, and the shortest lifetime leaves seven. If the machine was too busy for that, the programs run
+/// again with a longer lifetime, of which the gateway uses the same share; a fault of gatepost occurs with each of them.
 #[test]
 fn promise_4_running_programs_of_every_sdk_cross_three_rotations() {
     let window = LIFETIME - MARGIN;
     let mut lifetimes = [1, 3, 6].into_iter().map(|times| MARGIN + times * window);
     assert!(
         lifetimes.any(cross_three_rotations),
-        "credentials were missing, with the longest lifetime as well"
+        "credentials were missing or expired, with the longest lifetime as well"
     );
 }
 
-/// Runs every program until it has used four sets of credentials, and checks that it has lost no call. Returns `false` if the gateway had no
-/// credentials to hand out for a while; then nothing is known about the programs.
+/// Runs every program until it has used four sets of credentials, and checks that it has lost no call. Returns `false` if the machine was too
+/// busy to tell: the gateway had no credentials to hand out for a while, or a call arrived after the end of its credentials.
 fn cross_three_rotations(lifetime: i64) -> bool {
     let machine = Machine::new(lifetime);
     // One upload each second: enough for the AWS CLI to see that many sets.
@@ -61,6 +61,11 @@ fn cross_three_rotations(lifetime: i64) -> bool {
     }
     for (bucket, mut program) in running {
         let status = program.wait(PATIENCE).unwrap();
+        // The SDK for Go uses a set until its last moment, so a call that a busy machine sends late arrives after that.
+        if bucket.starts_with("go-") && program.log().contains("ExpiredToken") {
+            eprintln!("{bucket}: a call of the last moment arrived too late: the machine is busy");
+            return false;
+        }
         let (calls, sets) = (machine.calls(&bucket).len(), machine.access_keys(&bucket).len());
         assert!(
             status.success(),
