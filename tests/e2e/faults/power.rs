@@ -53,8 +53,8 @@ fn promise_5_no_loss_of_power_undoes_what_was_accepted() {
     assert_eq!(account.out_of_order, [], "arrived after a later one");
     stage.assert_nothing_is_aside();
     assert!(account.arrived > LOSSES, "{}", account.arrived);
-    // A deletion is durable once the next message is accepted (a kernel would write it within half a minute, this disk does not). So the
-    // messages that are repeated are at most those sent since the previous failure.
-    let most = LOSSES * (MESSAGES + PROGRAMS);
+    // Messages sent shortly before a failure are sent again, because a deletion waits for the next sync: on a slow machine more than on a
+    // fast one. If no deletion were durable, each message would be sent again after every later failure, about twenty times.
+    let most = 4 * account.arrived;
     assert!(account.duplicates <= most, "{} duplicates", account.duplicates);
 }

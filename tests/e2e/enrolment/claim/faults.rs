@@ -142,7 +142,7 @@ fn a_power_cut_between_any_two_steps_costs_no_thing_and_no_human() {
     let log = claiming.world.gateway.log();
     let first = written["created"]["certificateId"].as_str().unwrap();
     assert!(
-        log.contains(&format!("the answer of AWS about certificate {first} was lost")),
+        log.contains(&format!("AWS's answer about certificate {first} was lost")),
         "{log}"
     );
     let token = written["created"]["certificateOwnershipToken"].as_str().unwrap();
