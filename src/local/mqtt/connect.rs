@@ -60,7 +60,7 @@ impl Handshake<'_> {
         let assigned = connect.client_id.is_empty().then(assign_client_id);
         let client_id = assigned.clone().unwrap_or_else(|| connect.client_id.clone());
         let key = Rc::new(ClientKey {
-            account: caller.message_account().as_str().to_owned(),
+            account: caller.message_account(),
             client_id,
         });
         let name: Rc<str> = describe(&self.identity_of(&caller), &key.client_id).into();
@@ -117,7 +117,6 @@ impl Handshake<'_> {
         let session = Session {
             principal: Principal {
                 context: context.clone(),
-                account: caller.message_account(),
                 reader,
                 caller,
                 key,

@@ -5,15 +5,12 @@ use std::rc::Rc;
 use super::registry::ClientKey;
 use crate::local::caller::Caller;
 use crate::local::context::ApiContext;
-use crate::messages::Account;
 
 /// An identified client of the listener.
 #[derive(Clone)]
 pub(super) struct Principal {
     pub(super) context: Rc<ApiContext>,
     pub(super) caller: Caller,
-    /// The account whose share of the outbox its messages count towards.
-    pub(super) account: Account,
     /// The account that other limits apply to.
     pub(super) reader: Rc<str>,
     pub(super) key: Rc<ClientKey>,

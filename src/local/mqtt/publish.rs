@@ -57,7 +57,7 @@ impl Publisher {
         match packet_id {
             Some(packet_id) => mqtt.publish_queue.push(Submission {
                 message,
-                account: principal.account.clone(),
+                account: principal.key.account.clone(),
                 sequence: match server.version() {
                     ProtocolVersion::V5 => None,
                     ProtocolVersion::V3_1_1 => Some(self.sequence.get_or_insert_default().clone()),

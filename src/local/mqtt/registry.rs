@@ -8,12 +8,13 @@ use tokio::task::JoinHandle;
 
 use super::mailbox::Mailbox;
 use super::own::OwnMessages;
+use crate::messages::Account;
 
 /// Identifies a client: account and client identifier. Two accounts may use the same client identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKey {
-    /// The account.
-    pub account: String,
+    /// The account whose share of the outbox its messages count towards.
+    pub account: Account,
     /// The client identifier.
     pub client_id: String,
 }
@@ -32,7 +33,7 @@ const MAX_KEPT: usize = 1024;
 
 /// Returns the name of the durable subscription that holds a client's session. Programs that speak HTTP cannot choose such a name.
 pub fn session_name(key: &ClientKey) -> String {
-    format!("mqtt:{}:{}", key.account, key.client_id)
+    format!("mqtt:{}:{}", key.account.as_str(), key.client_id)
 }
 
 /// A will that waits for its delay.
@@ -136,7 +137,7 @@ mod tests {
         let registry = Registry::default();
         let key = |account: &str| {
             Rc::new(ClientKey {
-                account: account.into(),
+                account: Account::new(account),
                 client_id: "c".into(),
             })
         };

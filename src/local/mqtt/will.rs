@@ -69,7 +69,7 @@ fn publish(publication: &Publication) {
     }
     context.mqtt.publish_queue.push(Submission {
         message,
-        account: principal.account.clone(),
+        account: principal.key.account.clone(),
         sequence: None,
         answer_to: None,
     });
