@@ -1,4 +1,4 @@
-//! What the tasks of the cloud thread share, and the inputs of each of them.
+//! Makes the inputs of each task of the cloud thread from the parts that several tasks share.
 
 use std::sync::Arc;
 

@@ -41,7 +41,7 @@ pub(super) const USER: u32 = 4_000_001;
 /// A user whom the rules allow the same.
 pub(super) const OTHER_USER: u32 = 4_000_002;
 /// A user whom no rule names.
-pub(super) const STRANGER: u32 = 4_000_003;
+pub(super) const UNNAMED_USER: u32 = 4_000_003;
 
 /// The local thread's state, and its environment.
 pub(super) struct Bench {
@@ -53,7 +53,7 @@ pub(super) struct Bench {
     events: mpsc::Sender<SessionEvent>,
     pub(super) desired: watch::Receiver<DesiredFilters>,
     pub(super) qos0_messages: mpsc::Receiver<Qos0Message>,
-    /// What became of the messages that [`send`](Self::send) has delivered.
+    /// Whether each message was acknowledged that [`send`](Self::send) has delivered.
     pub(super) outcomes: mpsc::UnboundedReceiver<AckOutcome>,
     outcome_sender: mpsc::UnboundedSender<AckOutcome>,
     /// Whether AWS sends no further message before one is acknowledged.

@@ -34,7 +34,7 @@ enum Turn {
     End(Option<Box<Close>>),
 }
 
-/// What the packets that have arrived lead to.
+/// The outcome of handling the packets that have arrived.
 enum Step {
     Turn(Turn),
     /// CONNECT, SUBSCRIBE or UNSUBSCRIBE, whose answer may take a while.

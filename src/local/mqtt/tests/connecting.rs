@@ -1,11 +1,11 @@
-//! Who may connect, and with what answer.
+//! Tests of CONNECT: each kind of client, and the code that it is answered with.
 
 use tokio::task::LocalSet;
 
 use super::program::{client, kept_client};
 use super::{Program, online};
 use crate::local::mqtt::Identity;
-use crate::local::testing::{Bench, OTHER_USER, STRANGER, THING, USER};
+use crate::local::testing::{Bench, OTHER_USER, THING, UNNAMED_USER, USER};
 use crate::messages::Properties;
 use crate::mqtt::packet::{Connect, Will};
 use crate::mqtt::{Packet, Password, Property, ProtocolVersion, ReasonCode};
@@ -44,8 +44,8 @@ async fn each_reason_to_refuse_a_client_has_its_code() {
         };
         let in_v3 = |connect: Connect| Connect { version: V3, ..connect };
         let cases = [
-            ("a client whom no rule names", STRANGER, client(V5, "c"), 0x87),
-            ("the same in MQTT 3.1.1", STRANGER, client(V3, "c"), 0x87),
+            ("a client whom no rule names", UNNAMED_USER, client(V5, "c"), 0x87),
+            ("the same in MQTT 3.1.1", UNNAMED_USER, client(V3, "c"), 0x87),
             ("an identifier of 129 bytes", USER, client(V5, &"c".repeat(129)), 0x85),
             (
                 "an identifier with a control character",

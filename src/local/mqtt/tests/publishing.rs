@@ -1,4 +1,4 @@
-//! What becomes of the messages of programs.
+//! Tests of PUBLISH: messages that are accepted, and each way in which they are refused.
 
 use super::program::{client, publish};
 use super::{Program, online};
