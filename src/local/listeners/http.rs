@@ -11,11 +11,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
 use super::connections::{ConnectionEnd, ConnectionSlot, NoSlotError};
 use super::server::Listener;
+use super::shared_stream::SharedStream;
 use crate::local::http::{Response, ResponseBody};
 
 /// Maximum time for a request's head, and between two requests on one connection.
@@ -71,28 +73,40 @@ pub async fn serve_http<L: HttpListener>(listener: Rc<L>, stream: L::Stream, mut
         return log::debug!("{}: no connection slot for {peer}: all are busy", L::NAME);
     }
     let peer = peer;
+    let stream_started = Notify::new();
     let service = service_fn(|request| {
         slot.record_request();
-        let (listener, peer, slot) = (&listener, &peer, &slot);
+        let (listener, peer, slot, stream_started) = (&listener, &peer, &slot, &stream_started);
         async move {
             let busy = slot.mark_busy();
             let response = listener.respond(peer, slot, request).await;
             match response.body() {
                 // A stream lasts as long as its connection.
-                ResponseBody::Lines(_) => busy.keep(),
+                ResponseBody::Lines(_) => {
+                    busy.keep();
+                    stream_started.notify_one();
+                }
                 ResponseBody::Full(_) => drop(busy),
             }
             Ok::<_, Infallible>(response)
         }
     });
+    let shared = SharedStream::new(stream);
+    // hyper does not notice that the caller is gone while it holds bytes that came after the request of a stream, such as the next
+    // request (proto/h1/conn.rs, mid_message_detect_eof). A stream never ends, so such a request is never answered.
+    let mut caller_gone = pin!(async {
+        stream_started.notified().await;
+        shared.discard(MAX_HEAD).await;
+    });
     // Only writes time out: a subscription may have nothing to send for days.
-    let mut stream = TimeoutStream::new(stream);
+    let mut stream = TimeoutStream::new(shared.clone());
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let mut connection = pin!(protocol().serve_connection(TokioIo::new(Box::pin(stream)), service));
     let ended = tokio::select! {
         // In this order, so that a request that has arrived is answered before the connection is evicted.
         biased;
         outcome = connection.as_mut() => Some(outcome),
+        () = caller_gone.as_mut() => return log::debug!("{}: {peer} closed its stream", L::NAME),
         end = slot.connection.ending() => match end {
             ConnectionEnd::Evicted if !slot.connection.is_busy() => {
                 return log::debug!("{}: an idle connection of {peer} was evicted", L::NAME);
@@ -109,7 +123,11 @@ pub async fn serve_http<L: HttpListener>(listener: Rc<L>, stream: L::Stream, mut
         None => {
             // The responses that are due are sent first.
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                biased;
+                outcome = connection => outcome,
+                () = caller_gone => return log::debug!("{}: {peer} closed its stream", L::NAME),
+            }
         }
     };
     if let Err(error) = outcome {
@@ -127,3 +145,6 @@ fn protocol() -> http1::Builder {
         .max_headers(MAX_HEADERS);
     protocol
 }
+
+#[cfg(test)]
+mod tests;

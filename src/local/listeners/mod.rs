@@ -10,6 +10,7 @@ mod http;
 mod loopback;
 mod mqtt;
 mod server;
+mod shared_stream;
 mod socket_file;
 mod unix;
 
