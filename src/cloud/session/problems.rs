@@ -187,3 +187,49 @@ pub(super) fn presence_refused(topic: &str) -> Problem {
     ))
     .next("allow iot:Publish on it in the certificate's policy, or set mqtt.presence-topic to \"\"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Remedy;
+
+    #[test]
+    fn a_refused_connection_needs_somebody_only_where_the_policy_is_the_cause() {
+        let endpoint = Endpoint::parse("iot.example", 8883).unwrap();
+        let will = Message {
+            topic: "gw-1/gatepost/status".to_owned(),
+            ..Message::default()
+        };
+        for (code, name, remedy) in [
+            (0x85, "client ID not valid (0x85)", Remedy::Configuration),
+            (0x86, "bad user name or password (0x86)", Remedy::Configuration),
+            (0x87, "not authorized (0x87)", Remedy::Configuration),
+            (0x90, "topic name invalid (0x90)", Remedy::Configuration),
+            (0x80, "unspecified error (0x80)", Remedy::Wait),
+            (0x88, "server unavailable (0x88)", Remedy::Wait),
+            (0x89, "server busy (0x89)", Remedy::Wait),
+            (0x97, "quota exceeded (0x97)", Remedy::Wait),
+            (0x9f, "connection rate exceeded (0x9f)", Remedy::Wait),
+        ] {
+            let reason = Reason {
+                code: ReasonCode(code),
+                words: None,
+            };
+            let problem = refused(&endpoint, &reason, None);
+            assert_eq!(
+                problem.message,
+                format!("iot.example:8883 refused the connection: {name}")
+            );
+            assert_eq!(problem.remedy, remedy, "{name}");
+            let (with, without) = (refused(&endpoint, &reason, Some(&will)).next_step, problem.next_step);
+            match remedy {
+                Remedy::Configuration => {
+                    // AWS does not say whether it refuses the will.
+                    assert!(without.is_some_and(|step| step.contains("iot:Connect") && !step.contains("iot:Publish")));
+                    assert!(with.is_some_and(|step| step.contains("iot:Publish on gw-1/gatepost/status")));
+                }
+                _ => assert_eq!((with, without), (None, None), "{name}"),
+            }
+        }
+    }
+}
