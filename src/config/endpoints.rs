@@ -196,3 +196,6 @@ fn find_region_doubt(endpoint: &Endpoint) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;
