@@ -75,3 +75,36 @@ impl Override {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_decides_what_becomes_of_a_known_value() {
+        let known: BTreeMap<String, String> = [("batch", "7"), ("site", "north")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let planned: BTreeMap<String, String> = [("batch".to_owned(), "1".to_owned())].into();
+        let merged: BTreeMap<String, String> = [("batch", "1"), ("site", "north")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        for (setting, expected) in [
+            (Override::DoNothing, Some(&known)),
+            (Override::Replace, Some(&planned)),
+            (Override::default(), Some(&planned)),
+            (Override::Merge, Some(&merged)),
+            (Override::Fail, None),
+        ] {
+            let outcome = setting.apply("AttributePayload", &known, &planned).ok();
+            assert_eq!(outcome.as_ref(), expected, "{setting:?}");
+        }
+        let unchanged = Override::Fail.apply("AttributePayload", &known, &known);
+        assert_eq!(unchanged.ok(), Some(known));
+        let groups = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+        let both = Override::Merge.apply("ThingGroups", &groups(&["pilot"]), &groups(&["fleet"]));
+        assert_eq!(both.ok(), Some(groups(&["fleet", "pilot"])));
+        let merged_type = Override::Merge.choose("ThingTypeName", &Some("a"), &Some("b"));
+        assert!(merged_type.is_err(), "a type cannot be merged");
+    }
+}
