@@ -112,7 +112,7 @@ fn an_administrators_token_file_is_used_and_reloaded() {
     wait::until(SOON, "the second token", || status(second) == 200).unwrap();
     assert_eq!(status(first), 401);
 
-    // A file that others could have read or written is not secret, and something that is not a file is not read.
+    // A file whose mode, content or place is wrong. The unit tests of src/local/bearer_tokens/secret_file.rs have each fault.
     type Make = fn(&Path, &str);
     fn put(path: &Path, content: impl AsRef<[u8]>, mode: u32) {
         fs::write(path, content).unwrap();
@@ -120,33 +120,9 @@ fn an_administrators_token_file_is_used_and_reloaded() {
     }
     let mut cases: Vec<(&str, Make)> = vec![
         ("is open to others (mode 0644)", |path, token| put(path, token, 0o644)),
-        ("is open to others (mode 0660)", |path, token| put(path, token, 0o660)),
-        ("is open to others (mode 0602)", |path, token| put(path, token, 0o602)),
         ("holds 5 characters, and a token has 32 to 512", |path, _| {
             put(path, "short", 0o600)
         }),
-        ("holds 31 characters, and a token has 32 to 512", |path, token| {
-            put(path, &token[1..], 0o600)
-        }),
-        ("holds 513 characters, and a token has 32 to 512", |path, _| {
-            put(path, "x".repeat(513), 0o600)
-        }),
-        ("holds 0 characters, and a token has 32 to 512", |path, _| {
-            put(path, "", 0o600)
-        }),
-        ("holds 0 characters, and a token has 32 to 512", |path, _| {
-            put(path, "\n", 0o600)
-        }),
-        ("holds something besides letters, digits", |path, token| {
-            put(path, format!("{token}\n\n"), 0o600)
-        }),
-        ("holds something besides letters, digits", |path, token| {
-            put(path, format!("\u{feff}{token}"), 0o600)
-        }),
-        ("holds something besides letters, digits", |path, token| {
-            put(path, format!("{token} # camera"), 0o600)
-        }),
-        ("is not a regular file", |path, _| fs::create_dir(path).unwrap()),
         ("is not a regular file", |path, _| {
             nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap()
         }),
@@ -157,7 +133,6 @@ fn an_administrators_token_file_is_used_and_reloaded() {
             symlink(path.with_extension("target"), path).unwrap();
         }),
         ("does not exist", |path, _| symlink("/nonexistent", path).unwrap()),
-        ("does not exist", |_, _| {}),
     ];
     if user::is_root() {
         cases.push(("belongs to uid 61001", |path, token| {
@@ -189,9 +164,7 @@ fn an_administrators_token_file_is_used_and_reloaded() {
         assert_eq!(checked.status.code(), Some(78), "{said}: {reason}");
         contains_all(&reason, &["token-file: ", said, "; next: "]);
         // The next case is another change.
-        fs::remove_dir_all(&path)
-            .or_else(|_| fs::remove_file(&path))
-            .unwrap_or_default();
+        fs::remove_file(&path).unwrap();
         put(&path, second, 0o600);
         world.gateway.process().signal(Signal::HUP).unwrap();
         wait::until(SOON, "the token that is good again", || {

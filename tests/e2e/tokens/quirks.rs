@@ -51,15 +51,10 @@ fn signs(world: &mut World, what: &[&str]) -> Vec<u8> {
 fn promise_8_a_pin_that_may_be_wrong_is_not_tried_again() {
     let (quirks, mut world) = world();
     quirks.inner().generate(KeyKind::EcP256, "device", "01").unwrap();
-    let cases: [(&[&str], usize, &str); 11] = [
+    // One for each end that a login can have. The unit tests of src/token/login.rs have every answer and every flag.
+    let cases: [(&[&str], usize, &str); 5] = [
         (&["login a0"], 1, "rejected the PIN"),
-        (&["login a1"], 1, "rejected the PIN"),
-        (&["login a2"], 1, "rejected the PIN"),
-        (&["login a4"], 1, "is locked"),
-        (&["login 102"], 1, "no user PIN"),
         (&["login 5"], 2, "the PIN may be wrong"),
-        (&["login 6"], 2, "the PIN may be wrong"),
-        (&["login 80000001"], 2, "the PIN may be wrong"),
         (&["login 5", "count-low"], 1, "has counted that as a wrong PIN"),
         (&["flags 20000"], 0, "never uses the last try"),
         (&["flags 40000"], 0, "is locked"),
