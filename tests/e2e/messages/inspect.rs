@@ -1,12 +1,10 @@
-//! /v1/outbox: waiting and refused messages can be listed, deleted and retried.
+//! /v1/outbox: refused messages can be listed, shown, deleted and retried. The tests of `gatepost outbox` have the waiting ones.
 
 use cloudlet::Policy;
 use serde_json::json;
 
-use super::{back_online, post, publish, request, take_offline, world};
-use crate::dashboard::Dashboard;
+use super::{post, publish, request, world};
 use crate::registry::attach;
-use crate::support::THING;
 
 #[test]
 fn parked_messages_are_listed_shown_retried_and_purged() {
@@ -53,24 +51,4 @@ fn parked_messages_are_listed_shown_retried_and_purged() {
         .gateway
         .wait_for("messages.acknowledged", |acknowledged| acknowledged == 2);
     assert_eq!(world.gateway.status()["messages"]["parked"], 0);
-}
-
-#[test]
-fn queued_messages_are_purged() {
-    let world = world();
-    let dashboard = Dashboard::start(&world);
-    take_offline(&world);
-    for number in 0..1200 {
-        publish(&world.gateway, &format!("{THING}/data"), &number.to_string());
-    }
-    let purged = request(&world.gateway, "DELETE", "/v1/outbox/queued", "", b"")
-        .json()
-        .unwrap();
-    assert_eq!(purged["messages"], 1200);
-    let messages = &world.gateway.status()["messages"];
-    assert_eq!((&messages["queued"], &messages["dropped"]), (&json!(0), &json!(0)));
-    publish(&world.gateway, &format!("{THING}/data"), "after");
-    back_online(&world);
-    dashboard.wait_for(&format!("{THING}/data"), "after");
-    assert_eq!(dashboard.payloads(&format!("{THING}/data")), ["after"]);
 }

@@ -10,7 +10,6 @@ mod held;
 mod innocent;
 mod inspect;
 mod lost_answers;
-mod order;
 mod publish;
 mod refusals;
 mod subscribe;

@@ -33,22 +33,6 @@ fn promise_5_a_message_accepted_while_offline_arrives_after_a_kill() {
 }
 
 #[test]
-fn the_acknowledgement_of_aws_can_be_waited_for() {
-    let world = world();
-    let target = format!("/topics/{THING}/data?wait=ack");
-    let answer = post(&world.gateway, &target, "", b"now");
-    assert_eq!(answer.status, 200, "{:?}", answer.json());
-    assert_eq!(answer.json().unwrap()["message"], "OK");
-    assert_eq!(world.gateway.status()["messages"]["acknowledged"], 1);
-
-    take_offline(&world);
-    let answer = post(&world.gateway, &format!("{target}&timeout=1"), "", b"later");
-    assert_eq!(answer.status, 202, "{:?}", answer.json());
-    back_online(&world);
-    world.gateway.wait_for("messages.queued", |queued| queued == 0);
-}
-
-#[test]
 fn promise_6_rejected_messages_are_parked_with_the_reason() {
     let world = world();
     let dashboard = Dashboard::start(&world);
@@ -96,19 +80,6 @@ fn retained_messages_and_properties_go_to_aws_as_its_own_http_publish_has_them()
     assert_eq!(line["contentType"], "text/plain", "{line}");
     assert_eq!(line["userProperties"], json!([["a", "1"]]), "{line}");
     assert_eq!(line["payloadFormatIndicator"], 1, "{line}");
-}
-
-#[test]
-fn quality_of_service_0_is_sent_now_or_refused() {
-    let world = world();
-    let dashboard = Dashboard::start(&world);
-    let target = format!("/topics/{THING}/data?qos=0");
-    assert_eq!(post(&world.gateway, &target, "", b"now").status, 200);
-    dashboard.wait_for(&format!("{THING}/data"), "now");
-    take_offline(&world);
-    let answer = post(&world.gateway, &target, "", b"lost");
-    assert_eq!(answer.status, 503, "{:?}", answer.json());
-    assert_eq!(answer.header("retry-after"), Some("5"));
 }
 
 #[test]

@@ -12,34 +12,19 @@ fn messages_that_aws_would_reject_are_refused_at_once() {
     let world = world();
     let longest = "t".repeat(256);
     let too_long = "t".repeat(257);
+    // The limits as AWS has them, and one case for each part of a request. The unit tests of src/topic.rs, src/local/http/query.rs and
+    // src/local/api have the others.
     let cases: &[(&str, &str, u16)] = &[
         ("a/b/c/d/e/f/g/h", "POST", 200),
         (&longest, "POST", 200),
         (&too_long, "POST", 400),
         ("a/b/c/d/e/f/g/h/i", "POST", 400),
-        ("", "POST", 400),
         ("a%00b", "POST", 400),
-        ("a%01b", "POST", 400),
-        ("a%7Fb", "POST", 400),
-        ("a%C2%85b", "POST", 400),
-        ("a%EF%BF%BF", "POST", 400),
-        ("a?contentType=a%0Ab", "POST", 400),
-        ("a%0A", "GET", 400),
-        ("a/%23", "POST", 400),
-        ("a/%2B", "POST", 400),
         ("a%FF", "POST", 400),
-        ("a%2", "POST", 400),
         ("a?qos=2", "POST", 400),
         ("a?unknown=1", "POST", 400),
-        ("a?unknown", "POST", 400),
-        ("a?qos=1&qos=0", "POST", 400),
-        ("a?contentType=%FF", "POST", 400),
         ("a", "PUT", 405),
-        ("a", "DELETE", 405),
-        (&too_long, "GET", 400),
-        ("", "GET", 400),
         ("a/%23/b", "GET", 400),
-        ("a%2B", "GET", 400),
         ("%24share/g/a", "GET", 400),
         ("a?name=", "GET", 400),
         ("a?name=a%2Fb", "GET", 400),

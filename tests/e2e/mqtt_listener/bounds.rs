@@ -70,18 +70,6 @@ fn connections_that_say_nothing_keep_nobody_out() {
 }
 
 #[test]
-fn a_silent_client_is_cut_off_after_one_and_a_half_keep_alives() {
-    let (world, _) = world();
-    for (version, code) in [(V5, Some(0x8d)), (V3_1_1, None)] {
-        let mut client = Client::on_socket(&world.gateway, version);
-        let mut connect = Connect::new("silent");
-        connect.keep_alive = 1;
-        assert_eq!(client.connect(&connect)[1], 0);
-        assert_eq!(client.end(), code);
-    }
-}
-
-#[test]
 fn with_no_local_a_client_does_not_get_its_own_messages_and_a_bridge_makes_no_loop() {
     let (world, _) = world();
     let mut bridge = Client::connected(&world.gateway, V5, "bridge");

@@ -5,7 +5,7 @@ use std::process::Command;
 use rig::command;
 use rig::process::{Process, Signal};
 
-use super::packets::{Client, Connect, V3_1_1, V5, text};
+use super::packets::{Client, Connect, V5, text};
 use super::{SECRET, socket, switch_on, world};
 use crate::dashboard::Dashboard;
 use crate::messages::subscribed;
@@ -222,17 +222,4 @@ fn off_unless_it_is_configured_and_switched_by_a_reload() {
         !socket(&world.gateway).exists() && std::net::TcpStream::connect(address).is_err()
     })
     .unwrap();
-}
-
-#[test]
-fn empty_client_identifiers_are_assigned_and_pings_are_answered() {
-    let (world, _) = world();
-    let mut client = Client::on_socket(&world.gateway, V5);
-    let connack = client.connect(&Connect::new(""));
-    assert!(String::from_utf8_lossy(&connack).contains("gatepost-"), "{connack:?}");
-    client.send(0xc0, &[]);
-    assert_eq!(client.receive().unwrap().first, 0xd0);
-    let mut client = Client::connected(&world.gateway, V3_1_1, "");
-    client.send(0xc0, &[]);
-    assert_eq!(client.receive().unwrap().first, 0xd0);
 }

@@ -10,7 +10,6 @@ mod protocol_errors;
 mod refusals;
 mod restarts;
 mod sessions;
-mod takeover;
 mod wills;
 
 use std::fs::{self, Permissions};
