@@ -159,10 +159,11 @@ fn promise_10_a_private_key_in_the_configuration_is_never_repeated() {
             true => world.gateway.config = text,
             false => fs::write(&drop_in, text).unwrap(),
         }
-        for (command, output) in outputs(&world.gateway) {
-            secret.is_not_in(&format!("{place}, {command}"), &output);
+        let outputs = outputs(&world.gateway);
+        for (command, output) in &outputs {
+            secret.is_not_in(&format!("{place}, {command}"), output);
         }
-        let (_, checked) = outputs(&world.gateway).swap_remove(0);
+        let (_, checked) = &outputs[0];
         assert!(!checked.contains(": good\n"), "{place}: {checked}");
         let (status, log) = world.gateway.run_to_the_end();
         assert_eq!(status.code(), Some(78), "{place}: {log}");

@@ -73,12 +73,6 @@ fn the_watchdog_starves_when_the_cloud_thread_stops_and_programs_are_served_mean
 }
 
 #[test]
-fn the_watchdog_starves_when_the_idle_token_thread_stops_and_programs_are_served_meanwhile() {
-    let world = starves_without("token", "from the thread token");
-    assert_eq!(world.gateway.credentials().status, 200);
-}
-
-#[test]
 fn an_outage_of_aws_does_not_starve_the_watchdog() {
     let mut world = World::new();
     watch(&mut world);
