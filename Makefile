@@ -8,8 +8,8 @@ SHELL := /bin/bash
 # tpm2-abrmd is in /usr/sbin, which is not on an ordinary user's PATH in Debian.
 export PATH := $(CURDIR)/target/awscli/bin:$(PATH):/usr/sbin:/sbin
 
-# The end-to-end tests mostly wait, each with its own environment.
-RUST_TEST_THREADS ?= $(shell echo $$((8 * $$(nproc))))
+# The end-to-end tests mostly wait, each with its own environment. Those that take long run beside them (tests/run).
+RUST_TEST_THREADS ?= $(shell echo $$((6 * $$(nproc))))
 export RUST_TEST_THREADS
 
 help: ## list the targets
