@@ -4,6 +4,8 @@
     reason = "a step that goes wrong ends its test, with what was printed"
 )]
 
+mod aws_cli;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,6 +13,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::command;
 
 /// A user's shell. Its environment contains nothing of the caller's AWS configuration.
 pub struct Shell {
@@ -41,7 +45,11 @@ impl Shell {
             ("AWS_PAGER", String::new()),
             ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
         ];
-        let variables = own.into_iter().chain(variables);
+        let path = aws_cli::folder().map(|folder| {
+            let path = format!("{}:{}", folder.display(), command::search_path());
+            ("PATH", path)
+        });
+        let variables = own.into_iter().chain(path).chain(variables);
         Ok(Self {
             folder,
             variables: variables.map(|(name, value)| (name.to_owned(), value)).collect(),
