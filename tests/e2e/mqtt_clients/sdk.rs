@@ -1,6 +1,7 @@
 //! The shadow and jobs clients of the AWS IoT Device SDK, with the gateway's identity.
 
 use cloudlet::Policy;
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::program::{Program, python};
@@ -45,12 +46,16 @@ fn promise_12_the_shadow_and_jobs_clients_of_awss_sdk_work_unchanged_and_get_wha
     let shadow = aws(&format!("iot-data get-thing-shadow --thing-name {THING} /dev/stdout"));
     assert!(shadow.contains("\"reported\":{\"led\":\"on\"}"), "{shadow}");
     assert!(!shadow.contains("delta"), "{shadow}");
-    world
-        .cloud
-        .jobs()
-        .create("first", "{\"do\":\"this\"}", &[THING])
+    let create_job = |name: &str, document: &str| world.cloud.jobs().create(name, document, &[THING]).unwrap();
+    let wait_until_done = |job: &str| {
+        rig::wait::until(SOON, "the job is done", || {
+            world.cloud.jobs().status(job, THING) == Some("SUCCEEDED")
+        })
         .unwrap();
+    };
+    create_job("first", "{\"do\":\"this\"}");
     program.wait_for(0, "job {'do': 'this'}");
+    wait_until_done("first");
     // Its streams go on after a restart and a crash, with what came meanwhile.
     let seen = program.process.line_count();
     world.gateway.stop();
@@ -60,17 +65,20 @@ fn promise_12_the_shadow_and_jobs_clients_of_awss_sdk_work_unchanged_and_get_wha
     world.gateway.start();
     program.wait_for(seen, "delta {'led': 'off'}");
     world.gateway.kill();
-    world
-        .cloud
-        .jobs()
-        .create("second", "{\"last\":true}", &[THING])
-        .unwrap();
+    create_job("second", "{\"second\":true}");
     world.gateway.start();
+    program.wait_for(0, "job {'second': True}");
+    wait_until_done("second");
+    // The program is killed, and the next one with its client ID gets what came meanwhile.
+    let mut killed = program.process;
+    killed.signal(Signal::KILL).unwrap();
+    killed.wait(SOON).unwrap();
+    aws(&format!(
+        "iot-data update-thing-shadow --thing-name {THING} --payload '{{\"state\":{{\"desired\":{{\"led\":\"dim\"}}}}}}' /dev/stdout"
+    ));
+    create_job("third", "{\"last\":true}");
+    let program = Program::start(&python("shadow_and_jobs.py"), &arguments);
+    program.wait_for(0, "delta {'led': 'dim'}");
     program.wait_for(0, "job {'last': True}");
-    for job in ["first", "second"] {
-        rig::wait::until(SOON, "the job is done", || {
-            world.cloud.jobs().status(job, THING) == Some("SUCCEEDED")
-        })
-        .unwrap();
-    }
+    wait_until_done("third");
 }

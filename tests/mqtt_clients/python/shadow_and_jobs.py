@@ -1,7 +1,7 @@
 """The shadow and jobs clients of the AWS IoT Device SDK, over an MQTT 5 client without TLS.
 
-It reports the shadow's delta as done, and carries out jobs until their document says that it is the last one. Its session is kept, so
-that its streams get what comes while it is not connected.
+It reports the shadow's delta as done, and carries out jobs until their document says that it is the last one. Its session is kept, and
+its streams are opened before it connects, so that they get what comes while it is not connected or not running.
 """
 
 import sys
@@ -21,15 +21,12 @@ client = mqtt5.Client(
         connect_options=mqtt5.ConnectPacket(
             client_id=client_id, username="program", password=password, session_expiry_interval_sec=3600
         ),
-        session_behavior=mqtt5.ClientSessionBehaviorType.REJOIN_POST_SUCCESS,
+        session_behavior=mqtt5.ClientSessionBehaviorType.REJOIN_ALWAYS,
         on_lifecycle_event_connection_success_fn=lambda _: connected.set(),
         min_reconnect_delay_ms=1000,
         max_reconnect_delay_ms=2000,
     )
 )
-client.start()
-if not connected.wait(30):
-    sys.exit("no connection")
 options = mqtt_request_response.ClientOptions(
     max_request_response_subscriptions=8, max_streaming_subscriptions=4, operation_timeout_in_seconds=30
 )
@@ -89,6 +86,9 @@ next_jobs = jobs.create_next_job_execution_changed_stream(
 )
 deltas.open()
 next_jobs.open()
+client.start()
+if not connected.wait(30):
+    sys.exit("no connection")
 subscribed.acquire()
 subscribed.acquire()
 try:
