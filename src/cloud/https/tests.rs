@@ -15,11 +15,13 @@ const MAX_BODY: usize = 100;
 
 /// Binds a server, and makes a client for it.
 async fn server(limit: Duration) -> (TcpListener, HttpsClient) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // A closed port of it must not be another test's.
+    let listener = TcpListener::bind((rig::port::unshared_address(), 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
     let origin = Origin {
         is_tls: false,
-        host: "127.0.0.1".to_owned(),
-        port: listener.local_addr().unwrap().port(),
+        host: address.ip().to_string(),
+        port: address.port(),
     };
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -131,9 +133,9 @@ async fn a_connection_serves_several_requests_and_is_replaced_when_it_was_closed
     let (listener, client) = server(LONG).await;
     let serving = async {
         let (head, mut stream) = answer(&listener, OK).await;
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         assert!(head.starts_with("GET /path?query HTTP/1.1\r\n"), "{head}");
-        assert!(head.contains(&format!("host: 127.0.0.1:{port}\r\n")), "{head}");
+        assert!(head.contains(&format!("host: {address}\r\n")), "{head}");
         read_head(&mut stream).await;
         stream.write_all(OK).await.unwrap();
         stream

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_address_in_use_is_reported() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = TcpListener::bind((rig::port::unshared_address(), 0)).unwrap();
         let address = taken.local_addr().unwrap();
         assert!(bind(address).unwrap_err().to_string().contains("in use"));
         drop(taken);

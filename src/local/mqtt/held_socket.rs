@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn free() -> TcpListener {
-        TcpListener::bind("127.0.0.1:0").unwrap()
+        TcpListener::bind((rig::port::unshared_address(), 0)).unwrap()
     }
 
     fn is_free(address: SocketAddr) -> bool {

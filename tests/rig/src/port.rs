@@ -1,7 +1,7 @@
-//! Free loopback ports for servers that cannot be given port 0.
+//! Loopback ports that stay free: for servers that cannot be given port 0, and for tests that close a port.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -30,6 +30,15 @@ pub fn free_pair() -> Result<u16> {
         .context("no two neighbouring free ports on 127.0.0.1")
 }
 
+/// Returns a loopback address that no other test uses. On 127.0.0.1 a port that a test has closed may be another test's at once, because
+/// Linux gives closed ports to those who bind port 0 and to outgoing connections.
+pub fn unshared_address() -> Ipv4Addr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // 24 bits of 127.0.0.0/8: 18 of the process id, which differ between processes of one time, and 6 of the address's number.
+    let host = (std::process::id() << 6 | NEXT.fetch_add(1, Ordering::Relaxed) & 0x3f) & 0x00ff_ffff;
+    Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() | host)
+}
+
 fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
@@ -44,5 +53,12 @@ mod tests {
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 3)).unwrap();
         let second = free_pair().unwrap();
         assert!(second != first && second != first + 2, "{first} {second}");
+    }
+
+    #[test]
+    fn addresses_differ_and_can_be_bound() {
+        let [one, other] = [unshared_address(), unshared_address()];
+        assert!(one != other && one != Ipv4Addr::LOCALHOST);
+        assert!(one.is_loopback() && TcpListener::bind((one, 0)).is_ok());
     }
 }

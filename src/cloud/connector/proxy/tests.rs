@@ -20,16 +20,18 @@ struct Script {
 impl Script {
     /// Creates a proxy without authentication, or with this user and the content of the password's file.
     async fn new(user: Option<(&str, &str)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // A closed port of it must not be another test's.
+        let listener = TcpListener::bind((rig::port::unshared_address(), 0)).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let secret_file = folder.path().join("password");
         if let Some((_, password)) = user {
             std::fs::write(&secret_file, password).unwrap();
         }
+        let address = listener.local_addr().unwrap();
         let settings = config::Proxy {
             address: config::ProxyAddress {
-                host: "127.0.0.1".to_owned(),
-                port: listener.local_addr().unwrap().port(),
+                host: address.ip().to_string(),
+                port: address.port(),
             },
             user: user.map(|(name, _)| name.to_owned()),
             secret_file: Some(secret_file),
