@@ -2,7 +2,8 @@
 //!
 //! One task collects what the connections have received and passes it to the store in batches, in the order of arrival, without waiting for
 //! the disk: the store commits together whatever has arrived during an fdatasync. Meanwhile a connection continues to read, up to its
-//! Receive Maximum.
+//! Receive Maximum. Another task reports the outcomes, in the order of the messages, because clients expect PUBACK in that order
+//! (MQTT 5.0, 4.6).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use tokio::task::spawn_local;
 use super::counts::{MqttCounts, count};
 use super::log::MqttLog;
 use super::mailbox::Mailbox;
-use crate::messages::{Account, Message, Outbox, Sequence, StoreError, SubmitError};
+use crate::messages::{Account, BatchOutcome, Message, Outbox, Sequence, StoreError, SubmitError};
 use crate::problem::Problem;
 
 /// Maximum number of messages in a batch. One job of the store must not delay other jobs.
@@ -29,7 +30,16 @@ pub(super) struct Submission {
     /// The connection's messages, if they are accepted in their order or not at all.
     pub(super) sequence: Option<Sequence>,
     /// The connection that waits for the outcome, and the packet identifier. A will has neither.
-    pub(super) answer_to: Option<(Rc<Mailbox>, u16)>,
+    pub(super) answer_to: AnswerTo,
+}
+
+type AnswerTo = Option<(Rc<Mailbox>, u16)>;
+
+/// A batch that has been passed to the store, or that could not be.
+#[derive(Debug)]
+struct StartedBatch {
+    answers: Vec<AnswerTo>,
+    outcome: Result<BatchOutcome, StoreError>,
 }
 
 /// The queue. The Receive Maximum of each connection bounds it.
@@ -63,6 +73,8 @@ impl PublishQueue {
 
 /// Passes messages to the outbox until the daemon ends.
 pub(super) async fn run(mut receiver: UnboundedReceiver<Submission>, log: Rc<MqttLog>, outbox: Outbox) {
+    let (started, batches) = mpsc::unbounded_channel();
+    spawn_local(report_batches(batches, log));
     let mut waiting = Vec::new();
     while receiver.recv_many(&mut waiting, MAX_BATCH).await > 0 {
         let mut rest = std::mem::take(&mut waiting).into_iter().peekable();
@@ -74,45 +86,45 @@ pub(super) async fn run(mut receiver: UnboundedReceiver<Submission>, log: Rc<Mqt
                 batch.push((next.message, next.account, next.sequence));
             }
             // This waits for its turn, which keeps the order; the outcome is awaited separately.
-            match outbox.start_batch(batch).await {
-                Ok(outcome) => {
-                    let log = log.clone();
-                    spawn_local(async move { report_batch(answers, outcome.await, &log.counts) });
-                }
-                Err(error) => report_failure(answers, &error),
-            }
+            let outcome = outbox.start_batch(batch).await;
+            // It fails only if the other task has panicked.
+            let _ = started.send(StartedBatch { answers, outcome });
         }
     }
 }
 
-type Outcome = Result<Vec<Result<i64, SubmitError>>, StoreError>;
-
-fn report_batch(
-    answers: Vec<Option<(Rc<Mailbox>, u16)>>,
-    outcome: Result<Outcome, tokio::sync::oneshot::error::RecvError>,
-    counts: &MqttCounts,
-) {
-    let ended = |_| Err(StoreError::from(Problem::wait("gatepost is ending")));
-    match outcome.unwrap_or_else(ended) {
-        Ok(outcomes) => {
-            for (answer_to, outcome) in answers.into_iter().zip(outcomes) {
-                if outcome.is_ok() {
-                    count(&counts.stored);
-                }
-                report(answer_to, outcome.map(drop));
-            }
+/// Reports the outcomes of batches. The store commits batches in their order, so that none waits for a later one.
+async fn report_batches(mut batches: UnboundedReceiver<StartedBatch>, log: Rc<MqttLog>) {
+    while let Some(StartedBatch { answers, outcome }) = batches.recv().await {
+        let outcome = match outcome {
+            Ok(outcome) => outcome
+                .await
+                .unwrap_or_else(|_| Err(StoreError::from(Problem::wait("gatepost is ending")))),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(outcomes) => report_outcomes(answers, outcomes, &log.counts),
+            Err(error) => report_failure(answers, &error),
         }
-        Err(error) => report_failure(answers, &error),
     }
 }
 
-fn report_failure(answers: Vec<Option<(Rc<Mailbox>, u16)>>, error: &StoreError) {
+fn report_outcomes(answers: Vec<AnswerTo>, outcomes: Vec<Result<i64, SubmitError>>, counts: &MqttCounts) {
+    for (answer_to, outcome) in answers.into_iter().zip(outcomes) {
+        if outcome.is_ok() {
+            count(&counts.stored);
+        }
+        report(answer_to, outcome.map(drop));
+    }
+}
+
+fn report_failure(answers: Vec<AnswerTo>, error: &StoreError) {
     for answer_to in answers {
         report(answer_to, Err(error.clone().into()));
     }
 }
 
-fn report(answer_to: Option<(Rc<Mailbox>, u16)>, outcome: Result<(), SubmitError>) {
+fn report(answer_to: AnswerTo, outcome: Result<(), SubmitError>) {
     if let Some((mailbox, packet_id)) = answer_to {
         mailbox.report_stored(packet_id, outcome);
     }
@@ -188,6 +200,50 @@ mod tests {
                 let expected = (1..=300).filter(|id| id % 2 == rest && *id != left_out);
                 assert_eq!(answered, expected.collect::<Vec<u16>>());
             }
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test]
+    async fn outcomes_are_reported_in_the_order_of_the_messages_whichever_is_known_first() {
+        let test = async {
+            let (mailbox, log) = (Rc::<Mailbox>::default(), Rc::<MqttLog>::default());
+            let (started, batches) = mpsc::unbounded_channel();
+            let start = |ids: std::ops::Range<u16>| {
+                let (outcome, known) = tokio::sync::oneshot::channel();
+                let answers = ids.map(|id| Some((mailbox.clone(), id))).collect();
+                let batch = StartedBatch {
+                    answers,
+                    outcome: Ok(known),
+                };
+                started.send(batch).unwrap();
+                outcome
+            };
+            let (first, second, third) = (start(1..3), start(3..5), start(5..6));
+            let error = StoreError::from(Problem::wait("the disk is full"));
+            let refused = vec![Some((mailbox.clone(), 6))];
+            let outcome = Err(error.clone());
+            started
+                .send(StartedBatch {
+                    answers: refused,
+                    outcome,
+                })
+                .unwrap();
+            drop(started);
+            let reporting = spawn_local(report_batches(batches, log.clone()));
+            third.send(Err(error)).unwrap();
+            second.send(Ok(vec![Ok(3), Ok(4)])).unwrap();
+            tokio::task::yield_now().await;
+            assert_eq!(log.counts.stored.get(), 0);
+            first.send(Ok(vec![Ok(1), Ok(2)])).unwrap();
+            reporting.await.unwrap();
+            let reported: Vec<_> = mailbox
+                .take_stored()
+                .into_iter()
+                .map(|(id, outcome)| (id, outcome.is_ok()))
+                .collect();
+            let expected = [(1, true), (2, true), (3, true), (4, true), (5, false), (6, false)];
+            assert_eq!((reported.as_slice(), log.counts.stored.get()), (&expected[..], 4));
         };
         LocalSet::new().run_until(test).await;
     }

@@ -22,7 +22,7 @@ use tokio::sync::{oneshot, watch};
 use self::admin::{OutboxEntry, OutboxMessage, Selection};
 use self::message_ref::{MessageRef, Outgoing, Submission, SubmitError};
 use self::outcome::Outcome;
-use self::pipelined::BatchOutcome;
+pub use self::pipelined::BatchOutcome;
 use self::qos0::Qos0Queue;
 use self::schedule::Schedule;
 use self::sequence::Sequence;
