@@ -19,7 +19,7 @@ use crate::relay::Relay;
 use crate::support::{Gateway, SOON, World};
 
 /// A program that requests credentials continuously.
-struct Caller {
+struct Program {
     /// Locked during a request, because the test cannot repair a response that is cut off by a kill.
     asking: Arc<Mutex<()>>,
     begun: Arc<AtomicUsize>,
@@ -28,7 +28,7 @@ struct Caller {
     thread: JoinHandle<Vec<String>>,
 }
 
-impl Caller {
+impl Program {
     fn start(socket: &Path) -> Self {
         let socket = socket.to_owned();
         let (asking, over) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
@@ -62,7 +62,7 @@ impl Caller {
         }
     }
 
-    fn waits(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         self.begun.load(Ordering::SeqCst) > self.answered.load(Ordering::SeqCst)
     }
 
@@ -99,15 +99,15 @@ fn promise_3_no_request_fails_through_kill_9_restart_and_outage() {
     // Neither AWS nor the token is available to the next runs.
     relays.iter().for_each(|relay| relay.set_silent(true));
     let token = UnpluggedToken::new(&*world.token);
-    let caller = Caller::start(&socket);
-    caller.wait_for_answers(3);
+    let program = Program::start(&socket);
+    program.wait_for_answers(3);
     for _ in 0..3 {
-        let turn = caller.asking.lock().unwrap();
+        let turn = program.asking.lock().unwrap();
         world.gateway.kill();
         drop(turn);
-        wait::until(SOON, "a program that waits", || caller.waits()).unwrap();
+        wait::until(SOON, "a program that waits", || program.is_waiting()).unwrap();
         world.gateway.start();
-        caller.wait_for_answers(3);
+        program.wait_for_answers(3);
         assert_eq!(world.gateway.credentials().body, before);
         let alias = &world.gateway.status()["role_aliases"][0];
         assert_eq!(
@@ -121,12 +121,12 @@ fn promise_3_no_request_fails_through_kill_9_restart_and_outage() {
         wait_until_kept(&world.gateway);
     }
     // As in systemctl restart and an upgrade.
-    let turn = caller.asking.lock().unwrap();
+    let turn = program.asking.lock().unwrap();
     world.gateway.stop();
     drop(turn);
     world.gateway.start();
-    caller.wait_for_answers(3);
-    assert_eq!(caller.end(), Vec::<String>::new());
+    program.wait_for_answers(3);
+    assert_eq!(program.end(), Vec::<String>::new());
 
     // All credentials are refreshed as usual once that is possible.
     token.plug_in();

@@ -13,9 +13,9 @@ use crate::support::{PIN, THING, World, options};
 
 #[test]
 fn promise_9_a_token_that_appears_later_is_found() {
-    let (token, face) = shared(SoftHsm::new("gateway", PIN).unwrap());
+    let (token, boxed) = shared(SoftHsm::new("gateway", PIN).unwrap());
     token.remove_tokens().unwrap();
-    let mut world = World::with(face, options());
+    let mut world = World::with(boxed, options());
     world.gateway.start();
     world
         .gateway
@@ -44,8 +44,8 @@ fn promise_9_a_token_that_appears_later_is_found() {
 
 #[test]
 fn promise_8_a_reset_of_the_token_heals_in_the_next_handshake() {
-    let (tpm, face) = shared(Tpm::new(PIN).unwrap());
-    let mut world = World::with(face, options());
+    let (tpm, boxed) = shared(Tpm::new(PIN).unwrap());
+    let mut world = World::with(boxed, options());
     world.bring_online();
     let id = world.certificate_id();
     let key = public_key_of(&world.gateway.state("device.csr"));
@@ -93,8 +93,8 @@ fn promise_8_a_reset_of_the_token_heals_in_the_next_handshake() {
 /// Objects are deleted, or the token is initialised again, while the session is open and nothing needs a signature for a long time.
 #[test]
 fn promise_16_a_deleted_key_is_reported_before_a_signature_needs_it() {
-    let (token, face) = shared(SoftHsm::new("gateway", PIN).unwrap());
-    let mut world = World::with(face, options());
+    let (token, boxed) = shared(SoftHsm::new("gateway", PIN).unwrap());
+    let mut world = World::with(boxed, options());
     world.bring_online();
     let before = signatures(&world.gateway);
     let retry = || run(&mut client(&world.gateway, &["retry", "token", "--wait"]));

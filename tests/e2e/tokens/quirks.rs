@@ -20,8 +20,8 @@ const CONFIGURATION: i32 = 78;
 fn world() -> (Arc<Quirks>, World) {
     let quirks = Quirks::new(SoftHsm::new("gateway", PIN).unwrap()).unwrap();
     quirks.set(&[]).unwrap();
-    let (quirks, face) = shared(quirks);
-    (quirks, World::with(face, options()))
+    let (quirks, boxed) = shared(quirks);
+    (quirks, World::with(boxed, options()))
 }
 
 /// Asserts that the daemon ends with the code, prints the words and a next step, and does not show the PIN.
@@ -313,7 +313,7 @@ fn promise_8_a_token_that_fails_during_use_recovers_when_the_module_is_reloaded(
     world.certify();
     world.gateway.wait_for_log("reopens the token");
     let loaded = || quirks.calls("C_Initialize").unwrap();
-    wait::until(SOON, "the module to be loaded anew", || loaded() >= 2).unwrap();
+    wait::until(SOON, "the module to be loaded again", || loaded() >= 2).unwrap();
     quirks.set(&[]).unwrap();
     world.gateway.wait_online();
     world.gateway.stop();
