@@ -133,6 +133,7 @@ impl RotationProgress {
         }
     }
 
+    /// Goes back to the previous certificate, if the new one is installed. If `has_ended`, the job needs no report.
     pub(super) fn go_back(&mut self, step: Step, reason: String, has_ended: bool) {
         let (Step::Proving {
             certificate_id,
@@ -155,6 +156,7 @@ impl RotationProgress {
         self.actions.push(Action::Restore { previous });
     }
 
+    /// Ends the rotation after the session has connected without the new certificate.
     pub(super) fn returned(&mut self, reason: String, has_ended: bool) {
         match has_ended {
             true => self.finish(Outcome::Failed(reason)),
@@ -162,6 +164,7 @@ impl RotationProgress {
         }
     }
 
+    /// Requests a certificate. A repeated request counts as another try of the same step.
     pub(super) fn request(&mut self) {
         if let Some(record) = &self.record {
             let job = record.job.clone();
@@ -173,6 +176,7 @@ impl RotationProgress {
         }
     }
 
+    /// Asks the rotator to check that the new certificate is in use.
     pub(super) fn commit(&mut self) {
         if let Some(record) = &self.record {
             let topic = rotator_topic(&record.thing, "commit");
@@ -190,15 +194,18 @@ impl RotationProgress {
         }
     }
 
+    /// Publishes a request, and waits for its answer until `time_limit` has passed.
     fn ask(&mut self, topic: String, payload: String, time_limit: Duration) {
         self.publish(topic, payload);
         self.deadline = Some(Instant::now() + time_limit);
     }
 
+    /// Adds an action that publishes a message.
     pub(super) fn publish(&mut self, topic: String, payload: String) {
         self.actions.push(Action::Publish { topic, payload });
     }
 
+    /// Begins a step, and records it on disk.
     pub(super) fn go_to(&mut self, step: Step) {
         if let Some(record) = &mut self.record {
             record.step = step;
@@ -207,6 +214,7 @@ impl RotationProgress {
         }
     }
 
+    /// Ends the rotation: removes its record, reports the outcome, and asks for the next job.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         self.deadline = None;
         self.tries = 0;
@@ -221,3 +229,6 @@ impl RotationProgress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
