@@ -17,6 +17,7 @@ use crate::clock::rfc3339;
 use crate::cloud::mqtt::{Connection, Event, Farewell, Lost, Terms};
 use crate::event::{Event as JournalEvent, journal};
 use crate::identity::Identity;
+use crate::mqtt::ReasonCode;
 use crate::qos::Qos;
 use crate::status::SessionPhase;
 
@@ -88,28 +89,15 @@ pub(super) async fn use_connection(
             next = publisher::next::next(&mut session.traffic.publisher) => {
                 session.traffic.send(next, &mut connection).await
             }
-            due = session.traffic.subscriber.ready() => {
-                for (packet_id, code) in due {
-                    connection.acknowledge(packet_id, code);
-                }
-                session.reporters.not_taken(session.traffic.subscriber.inbound.not_taken.total());
-            }
+            due = session.traffic.subscriber.ready() => acknowledge(session, &mut connection, due),
             () = session.traffic.presence.due() => session.traffic.announce_online(&mut connection, thing_name),
-            () = session.takeovers.quiet_period_ends() => {
-                session.takeovers.forget();
-                session.reporters.taken_over(None);
-                report_standing_problem(session, thing_name);
-            }
+            () = session.takeovers.quiet_period_ends() => end_quiet_period(session, thing_name),
             () = session.inputs.recovery.network_changed() => connection.check_alive(),
             () = session.rollover.due() => start_trial(session),
             () = session.inputs.retry.requested() => refused.request(Instant::now()),
             () = refused.due() => {
-                let has_refused = session.traffic.ask_again(&mut connection, thing_name);
-                let has_candidate = session.rollover.is_waiting();
-                if has_candidate {
-                    start_trial(session);
-                }
-                refused.carried_out(Instant::now(), has_refused || has_candidate);
+                let has_asked = ask_again(session, &mut connection, thing_name);
+                refused.carried_out(Instant::now(), has_asked);
             }
             (candidate, opened) = session.rollover.opened() => match opened {
                 Ok(next) => {
@@ -144,6 +132,33 @@ pub(super) async fn use_connection(
             }
         }
     }
+}
+
+/// Asks AWS again for what it has refused, and tries a waiting certificate at once. Returns whether there was anything to ask for.
+fn ask_again(session: &mut Session, connection: &mut Connection, thing_name: &str) -> bool {
+    let has_refused = session.traffic.ask_again(connection, thing_name);
+    let has_candidate = session.rollover.is_waiting();
+    if has_candidate {
+        start_trial(session);
+    }
+    has_refused || has_candidate
+}
+
+/// Forgets the takeovers, because the connection has lasted for the quiet period.
+fn end_quiet_period(session: &mut Session, thing_name: &str) {
+    session.takeovers.forget();
+    session.reporters.taken_over(None);
+    report_standing_problem(session, thing_name);
+}
+
+/// Acknowledges received messages with their codes, and reports how many messages nobody has taken so far.
+fn acknowledge(session: &Session, connection: &mut Connection, due: Vec<(u16, ReasonCode)>) {
+    for (packet_id, code) in due {
+        connection.acknowledge(packet_id, code);
+    }
+    session
+        .reporters
+        .not_taken(session.traffic.subscriber.inbound.not_taken.total());
 }
 
 /// Handles an event, and those of the packets that have arrived with it, so that their messages reach the inbox together: to wake up the
