@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::own::OwnMessages;
 use crate::messages::{Message, Received};
 use crate::mqtt::{Match, Subscriptions};
+use crate::qos::Qos;
 
 /// The filters of a client. For those with No Local, also the client's messages that AWS may send back.
 #[derive(Default)]
@@ -16,10 +17,10 @@ pub(super) struct ClientFilters {
 
 impl ClientFilters {
     /// Remembers a message that the client publishes, if a filter excludes its own messages.
-    pub(super) fn remember_own(&mut self, message: &Message, is_qos_0: bool, now: Instant) {
+    pub(super) fn remember_own(&mut self, message: &Message, qos: Qos, now: Instant) {
         if self.subscriptions.has_no_local(&message.topic) {
             let own = self.own.get_or_insert_default();
-            own.add(&message.topic, &message.payload, is_qos_0, now);
+            own.add(&message.topic, &message.payload, qos, now);
         }
     }
 
@@ -48,7 +49,6 @@ impl ClientFilters {
 mod tests {
     use super::*;
     use crate::mqtt::packet::SubscriptionOptions;
-    use crate::qos::Qos;
 
     fn received(topic: &str, payload: &'static [u8], retained: bool) -> Received {
         Received {
@@ -81,9 +81,9 @@ mod tests {
         let plain = SubscriptionOptions::default();
         filters.subscriptions.insert("plain/#".to_owned(), plain, None);
         // A message that no such filter matches is not remembered.
-        filters.remember_own(&published("plain/a", b"1"), false, now);
+        filters.remember_own(&published("plain/a", b"1"), Qos::AtLeastOnce, now);
         assert!(filters.own.is_none());
-        filters.remember_own(&published("bridge/a", b"1"), false, now);
+        filters.remember_own(&published("bridge/a", b"1"), Qos::AtLeastOnce, now);
         for (message, is_own) in [
             (received("plain/a", b"1", false), false),
             (received("bridge/a", b"2", false), false),
@@ -98,7 +98,7 @@ mod tests {
         filters.forget_own(&message);
         assert!(!filters.is_own(&message, now), "an equal message of another client");
         // The filter may have ended meanwhile.
-        filters.remember_own(&published("bridge/a", b"1"), false, now);
+        filters.remember_own(&published("bridge/a", b"1"), Qos::AtLeastOnce, now);
         filters.subscriptions.remove("bridge/#");
         assert!(!filters.is_own(&message, now) && filters.find(&message, false).is_none());
     }

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::qos::Qos;
+
 /// Maximum number of messages of each QoS that are remembered: a burst, or what accumulates while the gateway is offline.
 const MAX_MESSAGES: usize = 4096;
 /// A message at QoS 0 comes back within this time or not at all.
@@ -30,10 +32,10 @@ pub(super) struct OwnMessages {
 
 impl OwnMessages {
     /// Records a message that the client has published.
-    pub(super) fn add(&mut self, topic: &str, payload: &[u8], is_qos_0: bool, now: Instant) {
+    pub(super) fn add(&mut self, topic: &str, payload: &[u8], qos: Qos, now: Instant) {
         let hash = self.hasher.hash_one((topic, payload));
         *self.counts.entry(hash).or_default() += 1;
-        let displaced = if is_qos_0 {
+        let displaced = if qos == Qos::AtMostOnce {
             self.at_qos_0.push_back((hash, now + QOS_0_EXPIRY));
             let is_full = self.at_qos_0.len() > MAX_MESSAGES;
             is_full
@@ -90,9 +92,9 @@ mod tests {
         let now = Instant::now();
         let later = now + QOS_0_EXPIRY + Duration::from_millis(1);
         let mut own = OwnMessages::default();
-        own.add("a", b"1", false, now);
-        own.add("a", b"1", false, now);
-        own.add("a", b"2", true, now);
+        own.add("a", b"1", Qos::AtLeastOnce, now);
+        own.add("a", b"1", Qos::AtLeastOnce, now);
+        own.add("a", b"2", Qos::AtMostOnce, now);
         for (topic, payload, at, expected) in [
             ("a", &b"3"[..], now, false),
             ("b", b"1", now, false),
@@ -112,8 +114,8 @@ mod tests {
         let now = Instant::now();
         let later = now + QOS_0_EXPIRY + Duration::from_millis(1);
         let mut own = OwnMessages::default();
-        own.add("a", b"refused", false, now);
-        own.add("a", b"1", true, now);
+        own.add("a", b"refused", Qos::AtLeastOnce, now);
+        own.add("a", b"1", Qos::AtMostOnce, now);
         assert!(!own.contains("a", b"1", later));
         assert!(own.contains("a", b"refused", later));
     }
@@ -121,10 +123,10 @@ mod tests {
     #[test]
     fn the_number_of_remembered_messages_is_bounded() {
         let now = Instant::now();
-        for is_qos_0 in [false, true] {
+        for qos in [Qos::AtLeastOnce, Qos::AtMostOnce] {
             let mut own = OwnMessages::default();
             for number in 0..10_000_u32 {
-                own.add("a", &number.to_be_bytes(), is_qos_0, now);
+                own.add("a", &number.to_be_bytes(), qos, now);
             }
             assert_eq!(own.at_qos_0.len() + own.at_qos_1.len(), MAX_MESSAGES);
             assert_eq!(own.counts.len(), MAX_MESSAGES);

@@ -16,6 +16,7 @@ use crate::local::context::ApiContext;
 use crate::messages::{EXPIRY_RANGE, MAX_PAYLOAD, MAX_PROPERTIES, Message, Sequence};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::{ProtocolVersion, ReasonCode, Server};
+use crate::qos::Qos;
 use crate::status::SessionPhase;
 use crate::topic;
 
@@ -52,7 +53,11 @@ impl Publisher {
         let mqtt = &context.mqtt;
         let is_online = context.board.session.borrow().phase == SessionPhase::Connected;
         if packet_id.is_some() || is_online {
-            filters.remember_own(&message, packet_id.is_none(), Instant::now());
+            let qos = match packet_id {
+                Some(_) => Qos::AtLeastOnce,
+                None => Qos::AtMostOnce,
+            };
+            filters.remember_own(&message, qos, Instant::now());
         }
         match packet_id {
             Some(packet_id) => mqtt.publish_queue.push(Submission {
