@@ -10,7 +10,7 @@ use super::options::options_of;
 use super::principal::Principal;
 use super::publish::Publisher;
 use super::refusal::Refusal;
-use super::registry::{ClientKey, Kept, session_name};
+use super::registry::{ClientKey, DisconnectedSession, session_name};
 use super::session::Session;
 use super::stored::StoredMessages;
 use super::subscribe::ClientSubscriptions;
@@ -84,7 +84,7 @@ impl Handshake<'_> {
                 "the same client has connected again",
             ));
         }
-        let Kept { sent, own } = context.mqtt.registry.begin_session(&key, opened.is_present);
+        let DisconnectedSession { sent, own } = context.mqtt.registry.begin_session(&key, opened.is_present);
         let reader: Rc<str> = caller.account().into();
         let (weak_context, permitted, own_thing) = (Rc::downgrade(context), caller.clone(), thing.clone());
         let is_allowed = move |topic: &str| {

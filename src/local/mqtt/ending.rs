@@ -3,7 +3,7 @@
 use tokio::task::spawn_local;
 
 use super::client::Client;
-use super::registry::Kept;
+use super::registry::DisconnectedSession;
 use super::session::Session;
 use super::subscribe::ClientSubscriptions;
 use super::will;
@@ -43,11 +43,11 @@ pub(super) fn end(mut client: Client, close: Option<Close>) {
     };
     let (context, expiry) = (client.context.clone(), close.session_expiry);
     if is_current && expiry > 0 {
-        let kept = Kept {
+        let session = DisconnectedSession {
             sent: Some(deliveries.watermark()),
             own: filters.own,
         };
-        context.mqtt.registry.keep(key.as_ref().clone(), kept);
+        context.mqtt.registry.keep(key.as_ref().clone(), session);
     }
     let (key, done) = (key.clone(), deliveries.take_done());
     spawn_local(async move {

@@ -19,17 +19,17 @@ pub struct ClientKey {
     pub client_id: String,
 }
 
-/// State of a session while its client is away. It is lost with the process; no promise depends on it.
+/// What gatepost remembers of a session while its client is not connected. It is lost with the process; no promise depends on it.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct DisconnectedSession {
     /// Number of the last stored message that was sent; `None` if that is unknown.
     pub(super) sent: Option<i64>,
     /// Messages of the client that AWS may send back.
     pub(super) own: Option<Box<OwnMessages>>,
 }
 
-/// Maximum number of sessions whose state is kept; more than the database can hold.
-const MAX_KEPT: usize = 1024;
+/// Maximum number of disconnected sessions that are remembered; more than the database can hold.
+const MAX_DISCONNECTED_SESSIONS: usize = 1024;
 
 /// Returns the name of the durable subscription that holds a client's session. Programs that speak HTTP cannot choose such a name.
 pub fn session_name(key: &ClientKey) -> String {
@@ -53,8 +53,8 @@ impl std::fmt::Debug for PendingWill {
 pub struct Registry {
     connected: RefCell<HashMap<Rc<ClientKey>, Rc<Mailbox>>>,
     wills: RefCell<HashMap<ClientKey, PendingWill>>,
-    /// State of the sessions whose clients are away.
-    kept: RefCell<HashMap<ClientKey, Kept>>,
+    /// The sessions whose clients are not connected.
+    disconnected: RefCell<HashMap<ClientKey, DisconnectedSession>>,
 }
 
 impl Registry {
@@ -76,23 +76,23 @@ impl Registry {
         is_current
     }
 
-    /// Returns the kept state of the session if it is resumed.
-    pub(super) fn begin_session(&self, key: &ClientKey, is_present: bool) -> Kept {
-        let kept = self.kept.borrow_mut().remove(key);
+    /// Returns what is remembered of the session if it is resumed; otherwise forgets it, and returns the state of a new one.
+    pub(super) fn begin_session(&self, key: &ClientKey, is_present: bool) -> DisconnectedSession {
+        let remembered = self.disconnected.borrow_mut().remove(key);
         match is_present {
-            true => kept.unwrap_or_default(),
-            false => Kept {
+            true => remembered.unwrap_or_default(),
+            false => DisconnectedSession {
                 sent: Some(0),
-                ..Kept::default()
+                ..DisconnectedSession::default()
             },
         }
     }
 
-    /// Keeps the state of a session until its client is back.
-    pub(super) fn keep(&self, key: ClientKey, kept: Kept) {
-        let mut known = self.kept.borrow_mut();
-        if known.len() < MAX_KEPT {
-            known.insert(key, kept);
+    /// Remembers a session until its client connects again.
+    pub(super) fn keep(&self, key: ClientKey, session: DisconnectedSession) {
+        let mut known = self.disconnected.borrow_mut();
+        if known.len() < MAX_DISCONNECTED_SESSIONS {
+            known.insert(key, session);
         }
     }
 
