@@ -98,6 +98,8 @@ is_interruption() { [[ $1 == 129 || $1 == 130 || $1 == 143 ]]; }
 # Every exit of the script calls this: success, a failed step, Ctrl-C, or a closed terminal.
 finish() {
     local status=$? i
+    # A signal may reach a subshell before it has dropped the traps of its parent, which alone cleans up.
+    ((BASHPID == $$)) || exit "$status"
     trap - EXIT
     trap '' HUP INT TERM
     # The reader may have gone, but the end must be reached nevertheless.
