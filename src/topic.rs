@@ -103,6 +103,25 @@ pub fn covers(outer: &str, inner: &str) -> bool {
     }
 }
 
+/// Returns whether a topic exists that both filters match.
+pub fn overlaps(one: &str, other: &str) -> bool {
+    let is_system = |filter: &str| filter.starts_with('$');
+    let begins_with_wildcard = |filter: &str| filter.starts_with(['+', '#']);
+    if (is_system(one) && begins_with_wildcard(other)) || (is_system(other) && begins_with_wildcard(one)) {
+        return false;
+    }
+    let mut one = one.split('/');
+    let mut other = other.split('/');
+    loop {
+        match (one.next(), other.next()) {
+            (Some("#"), Some(_)) | (Some(_), Some("#")) | (None, None) => return true,
+            (Some("+"), Some(_)) | (Some(_), Some("+")) => {}
+            (Some(level), Some(same)) if level == same => {}
+            _ => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -202,6 +221,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn filters_overlap_where_a_topic_matches_both() {
+        for (one, other, yes) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a/c", false),
+            ("a/b", "a", false),
+            ("a/+", "+/b", true),
+            ("a/+", "b/+", false),
+            ("a/+", "a/b/c", false),
+            ("+/+", "a/#", true),
+            ("+", "a/#", false),
+            ("+/b", "a/#", true),
+            ("a/#", "a/b/#", true),
+            ("a/b/#", "a/+", false),
+            ("a/#", "a", false),
+            ("#", "a", true),
+            ("#", "#", true),
+            ("#", "$aws/things/x", false),
+            ("+/things/#", "$aws/+/x", false),
+            ("$aws/#", "$aws/+/x", true),
+            ("#", "+/$b", true),
+        ] {
+            assert_eq!(overlaps(one, other), yes, "{one} and {other}");
+            assert_eq!(overlaps(other, one), yes, "{other} and {one}");
+        }
+    }
+
     fn level() -> impl Strategy<Value = String> {
         prop_oneof!["[abc$]{0,2}", Just("+".to_owned())]
     }
@@ -223,6 +269,9 @@ mod tests {
             prop_assert!(covers(&outer, &outer));
             if covers(&outer, &inner) && matches(&inner, &topic) {
                 prop_assert!(matches(&outer, &topic), "{outer} > {inner} > {topic}");
+            }
+            if matches(&outer, &topic) && matches(&inner, &topic) {
+                prop_assert!(overlaps(&outer, &inner), "{outer}, {inner}: {topic}");
             }
         }
     }

@@ -210,9 +210,9 @@ fn no_longer_wanted(subscriber: &mut Subscriber, desired: &DesiredFilters, now: 
             return true;
         }
         let since = *subscriber.unwanted_since.entry(filter.clone()).or_insert(now);
-        // Where it overlaps with a wanted filter, every message comes twice. The wanted filter was requested before.
+        // Where it overlaps with a wanted filter, messages come twice. The wanted filter was requested before.
         let mut others = subscriber.confirmed.keys().filter(|other| desired.contains_key(*other));
-        now >= since + LINGER || others.any(|other| topic::covers(other, filter) || topic::covers(filter, other))
+        now >= since + LINGER || others.any(|other| topic::overlaps(other, filter))
     });
     filters
 }

@@ -90,6 +90,42 @@ async fn a_kill_between_subscribe_and_its_answer_leaves_nothing_that_nobody_want
     }
 }
 
+/// A program that has gone may come back, so its filter stays for a while. A broker may send a message once for each filter that matches.
+#[tokio::test(start_paused = true)]
+async fn a_filter_that_nobody_wants_goes_at_once_if_a_wanted_one_overlaps_with_it() {
+    for (wanted, goes_at_once) in [
+        ("a/b", true),
+        ("#", true),
+        ("+/b", true),
+        ("+/b/c", false),
+        ("b/#", false),
+    ] {
+        let mut bench = Bench::new(None).await;
+        bench.want(&["a/+"]);
+        bench.connect(session(false)).await;
+        bench.settle().await;
+        let sent = bench.sent();
+        bench.answer(&sent, |_| true).await;
+        bench.want(&[wanted]);
+        let mut gone_after = 0;
+        loop {
+            bench.run(Duration::from_secs(1)).await;
+            gone_after += 1;
+            let sent = bench.sent();
+            bench.answer(&sent, |_| true).await;
+            if sent.iter().any(|sent| matches!(sent, Sent::Unsubscribe(..))) {
+                break;
+            }
+        }
+        assert_eq!(
+            gone_after < LINGER.as_secs(),
+            goes_at_once,
+            "{wanted}: after {gone_after} s"
+        );
+        assert_eq!(bench.recorded().await, [granted(wanted)], "{wanted}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_no_subscription_whatever_its_code() {
     for code in [0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2, 0xff].map(ReasonCode) {
