@@ -181,6 +181,11 @@ PYTHON
 
 say_what_to_try() {
     load_endpoints
+    # The youngest first, as stop_daemons does.
+    local youngest_first="" daemon
+    for daemon in "${daemons[@]}"; do
+        youngest_first="$daemon $youngest_first"
+    done
     cat >"$work/environment" <<ENVIRONMENT
 export GATEPOST_SOCKET='$socket' AWS_ENDPOINT_URL='$AWS_ENDPOINT_URL' NO_PROXY=127.0.0.1,localhost
 export AWS_CONFIG_FILE='$work/aws-config'
@@ -190,7 +195,7 @@ ENVIRONMENT
 #!/bin/sh
 # Whether process \$1 is still running and is ours. A process that has ended may stay in the process table as a zombie.
 runs() { { tr '\\0' '\\n' <"/proc/\$1/cmdline"; } 2>/dev/null | grep -qF '$work'; }
-for daemon in ${daemons[1]} ${daemons[0]}; do
+for daemon in $youngest_first; do
     tenth=0
     while runs \$daemon; do
         case \$tenth in
