@@ -22,8 +22,8 @@ pub struct Redaction {
 }
 
 impl Redaction {
-    /// Returns the lines of a text without possible secrets.
-    pub fn of(text: &str) -> String {
+    /// Returns the lines of `text` without possible secrets.
+    pub fn remove_secrets(text: &str) -> String {
         let mut redaction = Self::default();
         let lines = text.lines().filter_map(|line| redaction.line(line));
         lines.map(|line| line + "\n").collect()

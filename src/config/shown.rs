@@ -20,7 +20,7 @@ pub fn show(file: &Path) -> String {
         Ok(table) => add_table(&table, "", &mut lines),
         Err(fault) => lines.push(format!("(its values are not shown: {})", one_line(&fault.to_string()))),
     }
-    Redaction::of(&lines.join("\n"))
+    Redaction::remove_secrets(&lines.join("\n"))
 }
 
 fn add_table(table: &Table, prefix: &str, lines: &mut Vec<String>) {

@@ -83,7 +83,7 @@ fn no_shape_lets_a_secret_through() {
                 false => secret.to_owned(),
             };
             let line = shape.replace('§', &secret);
-            let redacted = Redaction::of(&line);
+            let redacted = Redaction::remove_secrets(&line);
             assert!(!redacted.contains(&secret), "{line} became {redacted}");
             assert!(redacted.contains(REMOVED), "{line} became {redacted}");
         }
@@ -98,11 +98,11 @@ fn no_shape_lets_a_secret_through() {
         "user-pin: §",
         "wrong PIN (§)",
     ] {
-        let redacted = Redaction::of(&shape.replace('§', "74839201"));
+        let redacted = Redaction::remove_secrets(&shape.replace('§', "74839201"));
         assert!(!redacted.contains("74839201"), "{shape} became {redacted}");
     }
     for shape in ["the password is §", "password \"§\" refused", "Bearer §", "-p=§"] {
-        let redacted = Redaction::of(&shape.replace('§', "c0rrect-h0rse"));
+        let redacted = Redaction::remove_secrets(&shape.replace('§', "c0rrect-h0rse"));
         assert!(!redacted.contains("c0rrect"), "{shape} became {redacted}");
     }
 }
@@ -153,7 +153,11 @@ fn text_around_a_secret_is_kept() {
         ("the PIN 74839201 was rejected", "the PIN [removed] was rejected"),
         ("<password>hunter2</password>", "<password>[removed]</password>"),
     ] {
-        assert_eq!(Redaction::of(line).trim_end_matches('\n'), expected, "{line}");
+        assert_eq!(
+            Redaction::remove_secrets(line).trim_end_matches('\n'),
+            expected,
+            "{line}"
+        );
     }
 }
 
@@ -198,7 +202,7 @@ const READABLE: &[&str] = &[
 #[test]
 fn lines_without_secrets_are_unchanged() {
     for line in READABLE {
-        assert_eq!(Redaction::of(line), format!("{line}\n"));
+        assert_eq!(Redaction::remove_secrets(line), format!("{line}\n"));
     }
 }
 
@@ -231,7 +235,7 @@ proptest! {
     #[test]
     fn ordinary_lines_are_unchanged(words in prop::collection::vec(word(), 0..12)) {
         let line = words.join(" ");
-        let redacted = Redaction::of(&line);
+        let redacted = Redaction::remove_secrets(&line);
         prop_assert_eq!(redacted.trim_end_matches('\n'), &line);
     }
 
@@ -241,13 +245,13 @@ proptest! {
         secret in "[A-Z][a-z0-9]{2}[A-Za-z0-9!#%*+._-]{3,20}[0-9]",
     ) {
         let line = shape.replace('§', &secret);
-        let redacted = Redaction::of(&line);
+        let redacted = Redaction::remove_secrets(&line);
         prop_assert!(!redacted.contains(&secret), "{} became {}", line, redacted);
     }
 
     #[test]
     fn no_line_panics_or_grows_lines(text in any::<String>()) {
         let lines = text.lines().count();
-        prop_assert!(Redaction::of(&text).lines().count() <= lines);
+        prop_assert!(Redaction::remove_secrets(&text).lines().count() <= lines);
     }
 }

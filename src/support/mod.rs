@@ -80,7 +80,7 @@ struct Bundle(String);
 impl Bundle {
     /// Adds a section. Its text may be foreign.
     fn section(&mut self, title: &str, text: &str) {
-        let text = Redaction::of(text);
+        let text = Redaction::remove_secrets(text);
         let lines = text.lines().map(|line| visible(line) + "\n");
         let text: String = lines.collect();
         self.0.push_str(&format!("==== {} ====\n{text}\n", visible(title)));

@@ -7,11 +7,11 @@ use crate::pem_file::Content;
 fn a_pem_block_is_removed_as_a_whole() {
     let text = "before\n-----BEGIN PRIVATE KEY-----\nMIGH\nabc\n-----END PRIVATE KEY-----\nafter\n-----BEGIN X-----";
     assert_eq!(
-        Redaction::of(text),
+        Redaction::remove_secrets(text),
         "before\n[removed] (a PEM block)\nafter\n[removed] (a PEM block)\n"
     );
     let one_line = "x -----BEGIN PRIVATE KEY-----\\nMIGH\\n-----END PRIVATE KEY-----\nafter";
-    assert_eq!(Redaction::of(one_line), "[removed] (a PEM block)\nafter\n");
+    assert_eq!(Redaction::remove_secrets(one_line), "[removed] (a PEM block)\nafter\n");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn nothing_of_a_pem_block_is_shown_and_what_follows_it_is() {
         "key = -----BEGIN CERTIFICATE----- SECRET SECRET -----END CERTIFICATE-----",
         "begins with -----BEGIN CERTIFICATE----------BEGIN PRIVATE KEY-----\nSECRET",
     ] {
-        let shown = Redaction::of(&format!("{block}\n{after}\n"));
+        let shown = Redaction::remove_secrets(&format!("{block}\n{after}\n"));
         assert!(!shown.contains("SECRET") && shown.contains(REMOVED), "{block}: {shown}");
         assert!(shown.ends_with(&format!("{after}\n")), "{block}: {shown}");
     }
@@ -50,6 +50,6 @@ fn the_next_steps_for_a_certificate_that_is_none_are_shown() {
     ] {
         let step = content.next_step();
         let text = format!("device.pem cannot be used; next: {step}\nafter, with some more words in it\n");
-        assert_eq!(Redaction::of(&text), text);
+        assert_eq!(Redaction::remove_secrets(&text), text);
     }
 }
