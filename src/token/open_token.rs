@@ -14,7 +14,7 @@ use super::keys::{self, Search};
 use super::login::Logins;
 use super::lookup::look_up;
 use super::module::{finalize, load};
-use super::named_key::NamedKey;
+use super::named_key::{FoundKey, NamedKey};
 use super::opening::{Opened, Opening};
 use super::pin::PinSource;
 use super::proven_key::{ProvenKey, Prover, authenticate};
@@ -80,9 +80,13 @@ impl OpenToken {
         }
     }
 
-    /// Returns the device's keys.
-    pub(super) fn device_keys(&self) -> &[ProvenKey] {
-        &self.device_keys
+    /// Returns the device's keys with their names.
+    pub(super) fn device_keys(&self) -> Vec<FoundKey> {
+        let keys = self.device_keys.iter().map(|key| FoundKey {
+            name: key.name.clone(),
+            public: key.public.clone(),
+        });
+        keys.collect()
     }
 
     /// Returns a warning about a key that works nonetheless.

@@ -6,7 +6,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::error::TokenError;
 use super::named_key::FoundKey;
-use super::open_token::OpenToken;
 use super::record::Record;
 use super::request::Operation;
 use crate::problem::{Exit, Fatal, Problem};
@@ -42,20 +41,20 @@ impl Reports {
         !self.device_keys.borrow().is_empty()
     }
 
-    /// Reports that the token is open.
-    pub(super) fn opened(&mut self, token: &OpenToken) {
+    /// Reports that the token is open and has these keys of the device. `warning` is about a key that works nonetheless.
+    pub(super) fn opened(&mut self, keys: Vec<FoundKey>, warning: Option<&str>) {
         self.record.opened();
-        let algorithm = token.device_keys().first().map(|key| key.public.algorithm.to_string());
+        let algorithm = keys.first().map(|key| key.public.algorithm.to_string());
         let complaint = self.record.complaint();
         self.reporter.report_with(TokenPhase::Ready, complaint, |details| {
             details.openings += 1;
             details.algorithm = algorithm;
             // The warning about a new key stays when the token is reopened.
-            if let Some(warning) = token.warning() {
+            if let Some(warning) = warning {
                 details.warning = Some(warning.to_owned());
             }
         });
-        self.announce_keys(token);
+        self.announce_keys(keys);
     }
 
     /// Reports that the token could not be opened or used. Returns the error with the advice that earlier failures give.
@@ -92,9 +91,9 @@ impl Reports {
         self.reporter.details(|details| details.openings += 1);
     }
 
-    /// Reports that the keys are still in the token.
-    pub(super) fn keys_found(&self, token: &OpenToken) {
-        self.announce_keys(token);
+    /// Reports that the open token still has these keys of the device.
+    pub(super) fn keys_found(&self, keys: Vec<FoundKey>) {
+        self.announce_keys(keys);
         self.reporter.report(TokenPhase::Ready, self.record.complaint());
     }
 
@@ -109,12 +108,7 @@ impl Reports {
     }
 
     /// Tells everyone which keys of the device the token has.
-    pub(super) fn announce_keys(&self, token: &OpenToken) {
-        let keys = token.device_keys().iter().map(|key| FoundKey {
-            name: key.name.clone(),
-            public: key.public.clone(),
-        });
-        let keys: Vec<FoundKey> = keys.collect();
+    pub(super) fn announce_keys(&self, keys: Vec<FoundKey>) {
         self.device_keys.send_if_modified(|known| {
             let is_new = *known != keys;
             *known = keys;
@@ -142,3 +136,6 @@ impl Reports {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

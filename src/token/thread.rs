@@ -88,7 +88,7 @@ impl Owner {
             .excused(OPERATION_TIMEOUT, || self.key_checks.run(|| token.check_keys()));
         let state = match outcome {
             Ok(()) => {
-                self.reports.keys_found(&token);
+                self.reports.keys_found(token.device_keys());
                 State::Open(token)
             }
             // The key still signs, but the token could not be opened again in this state.
@@ -130,7 +130,7 @@ impl Owner {
             Ok(mut token) => {
                 self.retry_schedule.opened();
                 self.key_checks.opened(|| token.check_keys());
-                self.reports.opened(&token);
+                self.reports.opened(token.device_keys(), token.warning());
                 State::Open(token)
             }
             Err(error) => {
@@ -228,12 +228,12 @@ impl Owner {
         match operation {
             Operation::Find(name) => {
                 let found = heartbeat.excused(OPERATION_TIMEOUT, || token.find(name, pin, logins))?;
-                self.reports.announce_keys(token);
+                self.reports.announce_keys(token.device_keys());
                 Ok(found.map_or_else(Reply::Missing, Reply::Found))
             }
             Operation::Generate(name, algorithm) => {
                 let made = heartbeat.excused(GENERATION_TIMEOUT, || token.generate(name, *algorithm, pin, logins))?;
-                self.reports.announce_keys(token);
+                self.reports.announce_keys(token.device_keys());
                 Ok(Reply::Found(made))
             }
             Operation::Sign {
