@@ -64,15 +64,19 @@ fn messages_are_published_from_the_argument_from_stdin_and_line_by_line() {
     dashboard.wait_for(&topic, "an argument");
 
     take_offline(&world);
-    // They take seconds, because AWS accepts 100 a second.
-    let lines = numbers(0..300);
+    let lines = numbers(0..1000);
     assert_done(&fed(&world.gateway, &["publish", &topic, "--lines"], &lines.join("\n")));
     world.gateway.kill();
     world.gateway.start();
-    world.gateway.wait_for("messages.queued", |queued| queued == 300);
+    world.gateway.wait_for("messages.queued", |queued| queued == 1000);
     back_online(&world);
-    dashboard.wait_for(&topic, "299");
-    world.gateway.wait_for("messages.queued", |queued| queued == 0);
+    // AWS accepts 100 a second, and a busy machine manages fewer: each step has the usual time.
+    for left in (0..10).rev() {
+        world.gateway.wait_for("messages.queued", |queued| {
+            queued.as_u64().is_some_and(|queued| queued <= left * 100)
+        });
+    }
+    dashboard.wait_for(&topic, "999");
     let seen = dashboard.payloads(&topic);
     let missing: Vec<&String> = lines.iter().filter(|line| !seen.contains(line)).collect();
     assert!(missing.is_empty(), "{missing:?}");

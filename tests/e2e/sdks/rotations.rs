@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rig::process::{Process, Signal};
 use rig::wait;
@@ -19,6 +19,8 @@ const LIFETIME: i64 = 80;
 const MARGIN: i64 = 60;
 /// The interval at which the gateway is asked for credentials.
 const LOOK: Duration = Duration::from_millis(50);
+/// The time for which a program sleeps after each call.
+const SLEEP: Duration = Duration::from_millis(500);
 /// Number of sets for three rotations.
 const SETS: usize = 4;
 
@@ -158,9 +160,9 @@ fn restart_under(machine: &mut Machine, mut running: Vec<(String, Process)>) {
         wait::until(PATIENCE, bucket, || machine.calls(bucket).len() > 1).unwrap();
     }
     // The programs pause meanwhile, because a request during the restart is refused and would have to be repeated.
-    running
-        .iter_mut()
-        .for_each(|(_, program)| program.signal(Signal::STOP).unwrap());
+    for (bucket, program) in &mut running {
+        stop_between_calls(machine, bucket, program);
+    }
     let before: BTreeSet<String> = machine
         .world
         .cloud
@@ -185,6 +187,27 @@ fn restart_under(machine: &mut Machine, mut running: Vec<(String, Process)>) {
         assert!(status.success(), "{bucket}: {status}\n{}", program.log());
     }
     assert_eq!(machine.refusals(), []);
+}
+
+/// Stops a program between two calls. One that is stopped in a request for credentials may have read its token already, and would present
+/// the old token after the restart.
+fn stop_between_calls(machine: &Machine, bucket: &str, program: &mut Process) {
+    let mut last = (Instant::now(), machine.calls(bucket).len());
+    wait::until(PATIENCE, bucket, || {
+        let (looked, known) = last;
+        last = (Instant::now(), machine.calls(bucket).len());
+        if last.1 == known {
+            return false;
+        }
+        program.signal(Signal::STOP).unwrap();
+        // The last call came after `looked`, and the program sleeps after it.
+        let is_asleep = looked.elapsed() < SLEEP;
+        if !is_asleep {
+            program.signal(Signal::CONT).unwrap();
+        }
+        is_asleep
+    })
+    .unwrap();
 }
 
 /// A token in a variable cannot be read again, so only that of the administrator's file lasts.
