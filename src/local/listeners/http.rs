@@ -106,7 +106,7 @@ pub async fn serve_http<L: HttpListener>(listener: Rc<L>, stream: L::Stream, mut
         // In this order, so that a request that has arrived is answered before the connection is evicted.
         biased;
         outcome = connection.as_mut() => Some(outcome),
-        () = caller_gone.as_mut() => return log::debug!("{}: {peer} closed its stream", L::NAME),
+        () = caller_gone.as_mut() => return log::debug!("{}: {peer} closed its stream, or sent too much behind it", L::NAME),
         end = slot.connection.ending() => match end {
             ConnectionEnd::Evicted if !slot.connection.is_busy() => {
                 return log::debug!("{}: an idle connection of {peer} was evicted", L::NAME);
@@ -126,7 +126,7 @@ pub async fn serve_http<L: HttpListener>(listener: Rc<L>, stream: L::Stream, mut
             tokio::select! {
                 biased;
                 outcome = connection => outcome,
-                () = caller_gone => return log::debug!("{}: {peer} closed its stream", L::NAME),
+                () = caller_gone => return log::debug!("{}: {peer} closed its stream, or sent too much behind it", L::NAME),
             }
         }
     };
