@@ -19,7 +19,7 @@ pub struct ClientKey {
     pub client_id: String,
 }
 
-/// What gatepost remembers of a session while its client is not connected. It is lost with the process; no promise depends on it.
+/// The state of a session whose client is not connected. It is lost with the process; no promise depends on it.
 #[derive(Debug, Default)]
 pub(super) struct DisconnectedSession {
     /// Number of the last stored message that was sent; `None` if that is unknown.

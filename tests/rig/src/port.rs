@@ -34,8 +34,10 @@ pub fn free_pair() -> Result<u16> {
 /// Linux gives closed ports to those who bind port 0 and to outgoing connections.
 pub fn unshared_address() -> Ipv4Addr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    // 24 bits of 127.0.0.0/8: 18 of the process id, which differ between processes of one time, and 6 of the address's number.
-    let host = (std::process::id() << 6 | NEXT.fetch_add(1, Ordering::Relaxed) & 0x3f) & 0x00ff_ffff;
+    // 24 bits of 127.0.0.0/8: 6 bits of a counter below 18 bits of the process ID. Processes share addresses only if their IDs are
+    // a multiple of 262,144 apart.
+    let counter = NEXT.fetch_add(1, Ordering::Relaxed) & 0x3f;
+    let host = ((std::process::id() << 6) | counter) & 0x00ff_ffff;
     Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() | host)
 }
 
